@@ -1,0 +1,71 @@
+//! What may be said about the subject, and to whom: resolve, encode, filter. Pure; sources are
+//! read by `server`.
+
+use std::collections::BTreeMap;
+
+/// How attributes are made and released.
+#[derive(Clone, Debug, Default)]
+pub struct AttributeSettings {
+    /// `vestibule.attribute.csv`: absolute path of the embedded source.
+    pub csv: std::path::PathBuf,
+    /// `idp.scope`, for scoped attributes.
+    pub scope: String,
+    /// Definitions in order.
+    pub definitions: Vec<Definition>,
+    /// Release rules in order; nothing is released without one.
+    pub release: Vec<ReleaseRule>,
+}
+
+/// How one attribute is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Definition {
+    /// Our id (`eduPersonPrincipalName`), also the friendly name.
+    pub id: String,
+    /// SAML `Name`, an OID URN as a rule.
+    pub name: String,
+    /// The source column or attribute it comes from.
+    pub source: String,
+    /// Append `@scope` to each value that has none.
+    pub scoped: bool,
+}
+
+/// Which attributes go to which relying party.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReleaseRule {
+    /// The rule's name, for explanation.
+    pub name: String,
+    /// To whom.
+    pub to: ReleaseTo,
+    /// Attribute ids.
+    pub attributes: Vec<String>,
+}
+
+/// To whom a rule releases.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReleaseTo {
+    /// Every relying party in our metadata.
+    Everyone,
+    /// These entityIDs.
+    Entities(Vec<String>),
+}
+
+/// An attribute ready to be encoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attribute {
+    /// Our id and friendly name.
+    pub id: String,
+    /// SAML `Name`.
+    pub name: String,
+    /// Values, at least one.
+    pub values: Vec<String>,
+}
+
+/// Resolves and filters: what this relying party gets of this user's source record.
+pub fn release(
+    _settings: &AttributeSettings,
+    _username: &str,
+    _record: &BTreeMap<String, Vec<String>>,
+    _relying_party: &str,
+) -> Vec<Attribute> {
+    todo!()
+}

@@ -1,0 +1,224 @@
+//! Evidence: values that only a passed check can make.
+//!
+//! `grep -rn '::attest('` lists every place in the program that claims a factor was checked.
+
+use crate::duo::claims::VerifiedClaims;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A password was checked and found right.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PasswordVerified {
+    username: String,
+    validator: String,
+    at: Timestamp,
+}
+
+impl PasswordVerified {
+    /// Claims that `validator` found this user's password right at this instant.
+    pub fn attest(username: String, validator: String, at: Timestamp) -> Self {
+        Self {
+            username,
+            validator,
+            at,
+        }
+    }
+
+    /// The canonical user name.
+    pub fn username(&self) -> &str {
+        &self.username
+    }
+
+    /// The validator's id (`%CV`).
+    pub fn validator(&self) -> &str {
+        &self.validator
+    }
+
+    /// When.
+    pub fn at(&self) -> Timestamp {
+        self.at
+    }
+}
+
+/// Duo's signed result was verified and said allow. What it may claim is another question:
+/// [`Grade`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DuoVerified {
+    username: String,
+    duo_username: String,
+    integration: String,
+    txid: String,
+    factor: String,
+    reason: String,
+    at: Timestamp,
+}
+
+impl DuoVerified {
+    /// Claims that Duo allowed `username` (known to Duo by the name in the claims).
+    pub fn attest(username: String, integration: String, claims: &VerifiedClaims) -> Self {
+        Self {
+            username,
+            duo_username: claims.username.clone(),
+            integration,
+            txid: claims.txid.clone(),
+            factor: claims.factor.clone(),
+            reason: claims.reason.clone(),
+            at: claims.auth_time,
+        }
+    }
+
+    /// Our canonical user name.
+    pub fn username(&self) -> &str {
+        &self.username
+    }
+
+    /// The name at Duo.
+    pub fn duo_username(&self) -> &str {
+        &self.duo_username
+    }
+
+    /// The integration's name.
+    pub fn integration(&self) -> &str {
+        &self.integration
+    }
+
+    /// Duo's transaction id.
+    pub fn txid(&self) -> &str {
+        &self.txid
+    }
+
+    /// `auth_context.factor`.
+    pub fn factor(&self) -> &str {
+        &self.factor
+    }
+
+    /// `auth_context.reason`.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// Duo's `auth_time`.
+    pub fn at(&self) -> Timestamp {
+        self.at
+    }
+}
+
+/// The evidence of one factor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Evidence {
+    /// A password.
+    Password(PasswordVerified),
+    /// A Duo result.
+    Duo(DuoVerified),
+}
+
+impl Evidence {
+    /// The user it proves.
+    pub fn username(&self) -> &str {
+        match self {
+            Self::Password(evidence) => evidence.username(),
+            Self::Duo(evidence) => evidence.username(),
+        }
+    }
+
+    /// When the factor was checked.
+    pub fn at(&self) -> Timestamp {
+        match self {
+            Self::Password(evidence) => evidence.at(),
+            Self::Duo(evidence) => evidence.at(),
+        }
+    }
+}
+
+/// What a Duo result proves, weakest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Grade {
+    /// No interaction was proved: bypass, trusted network, unenrolled allowed, anything unknown.
+    None,
+    /// The user acted: push, passcode, call.
+    Mfa,
+    /// The user acted with a phishing-resistant authenticator.
+    PhishingResistant,
+}
+
+/// Which factors and reasons prove what (`vestibule.duo.evidence.*`): both must be listed, and
+/// the weaker of the two counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EvidenceTable {
+    /// By `auth_context.factor`.
+    pub factors: BTreeMap<String, Grade>,
+    /// By `auth_context.reason`.
+    pub reasons: BTreeMap<String, Grade>,
+}
+
+impl Default for EvidenceTable {
+    fn default() -> Self {
+        let table = |entries: &[(&str, Grade)]| {
+            entries
+                .iter()
+                .map(|(name, grade)| ((*name).to_owned(), *grade))
+                .collect()
+        };
+        Self {
+            factors: table(&[
+                ("duo_push", Grade::Mfa),
+                ("verified_duo_push", Grade::Mfa),
+                ("passcode", Grade::Mfa),
+                ("duo_mobile_passcode", Grade::Mfa),
+                ("duo_mobile_passcode_hotp", Grade::Mfa),
+                ("duo_mobile_passcode_totp", Grade::Mfa),
+                ("hardware_token", Grade::Mfa),
+                ("digipass_go_7_token", Grade::Mfa),
+                ("yubikey_passcode", Grade::Mfa),
+                ("yubikey_code", Grade::Mfa),
+                ("sms_passcode", Grade::Mfa),
+                ("phone_call", Grade::Mfa),
+                ("u2f_token", Grade::PhishingResistant),
+                ("webauthn", Grade::PhishingResistant),
+                ("webauthn_credential", Grade::PhishingResistant),
+                ("webauthn_security_key", Grade::PhishingResistant),
+                ("webauthn_chrome_touch_id", Grade::PhishingResistant),
+                ("webauthn_platform_authenticator", Grade::PhishingResistant),
+                ("platform_authenticator", Grade::PhishingResistant),
+                ("security_key", Grade::PhishingResistant),
+                ("bypass_code", Grade::None),
+                ("remembered_device", Grade::None),
+                ("trusted_network", Grade::None),
+                ("not_available", Grade::None),
+            ]),
+            reasons: table(&[
+                ("user_approved", Grade::PhishingResistant),
+                ("valid_passcode", Grade::PhishingResistant),
+                ("bypass_user", Grade::None),
+                ("trusted_network", Grade::None),
+                ("remembered_device", Grade::None),
+                ("trusted_location", Grade::None),
+                ("allowed_by_policy", Grade::None),
+                ("allow_unenrolled_user", Grade::None),
+                ("allow_unenrolled_user_on_trusted_network", Grade::None),
+            ]),
+        }
+    }
+}
+
+impl EvidenceTable {
+    /// What this result proves. A remembered device never counts under ForceAuthn, whatever the
+    /// table says.
+    pub fn grade(&self, evidence: &DuoVerified, forced: bool) -> Grade {
+        let remembered =
+            evidence.reason == "remembered_device" || evidence.factor == "remembered_device";
+        if forced && remembered {
+            return Grade::None;
+        }
+        let of = |table: &BTreeMap<String, Grade>, name: &str| {
+            table.get(name).copied().unwrap_or(Grade::None)
+        };
+        of(&self.factors, &evidence.factor).min(of(&self.reasons, &evidence.reason))
+    }
+
+    /// Whether both the factor and the reason are known; if not, an alarm metric is raised.
+    pub fn knows(&self, evidence: &DuoVerified) -> bool {
+        self.factors.contains_key(&evidence.factor) && self.reasons.contains_key(&evidence.reason)
+    }
+}

@@ -1,0 +1,329 @@
+//! The login: a state machine that is advanced by inputs and returns what to do next.
+//!
+//! `advance` consumes the login, so an old state cannot be used again. One place,
+//! [`Login::advance`], decides the next step.
+
+use crate::authn::event::Event;
+use crate::authn::facts::{FactKey, FactValue, RelyingPartyFacts, RequestFacts};
+use crate::authn::flow::FlowId;
+use crate::authn::moment::Moment;
+use crate::authn::result::{AuthenticationResult, FactorResult};
+use crate::authn::rules::Rules;
+use crate::duo::claims::ClaimError;
+use crate::duo::oidc::{DuoError, FormRequest, HttpAnswer};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A login in progress. Serializable, so that it survives a restart.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Login {
+    transaction: String,
+}
+
+/// Where a login starts from.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// The transaction id shown to the user and written to the audit.
+    pub transaction: String,
+    /// `rp`
+    pub rp: RelyingPartyFacts,
+    /// `request`, with the requested context exactly as asked.
+    pub request: RequestFacts,
+    /// Classes to require when the relying party asked for none.
+    pub default_classes: Vec<crate::saml::context::AuthnContextClassRef>,
+    /// Results of earlier logins in this browser, for single sign-on.
+    pub earlier: Vec<FactorResult>,
+}
+
+/// What happened in the world.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// Start.
+    Begin,
+    /// The browser submitted our page.
+    Form(Form),
+    /// The browser came back from Duo.
+    Callback(Callback),
+    /// A back end replied.
+    Answer(Answer),
+    /// The browser asked for the current page again (reload, back button).
+    Revisit,
+}
+
+/// A submitted form.
+#[derive(Clone, Debug)]
+pub enum Form {
+    /// `j_username`, `j_password`.
+    Password {
+        /// As typed.
+        username: String,
+        /// As typed.
+        password: crate::duo::secret::Secret,
+    },
+    /// A button of a Duo page: go to Duo (again).
+    Retry,
+    /// A button of any page: give up; the relying party is told.
+    Cancel,
+}
+
+/// What came back to the callback URL.
+#[derive(Clone, Debug)]
+pub struct Callback {
+    /// `state`.
+    pub state: String,
+    /// `duo_code` or `code`, or the error.
+    pub outcome: CallbackOutcome,
+}
+
+/// The callback's code or error.
+#[derive(Clone, Debug)]
+pub enum CallbackOutcome {
+    /// A code.
+    Code(String),
+    /// `error` and `error_description`, hostile text.
+    Error {
+        /// `error`.
+        error: String,
+        /// `error_description`.
+        description: String,
+    },
+}
+
+/// A back end's reply.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// The password check.
+    Password(PasswordAnswer),
+    /// The health check.
+    Health(HttpAnswer),
+    /// The code exchange.
+    Token(HttpAnswer),
+    /// A fact.
+    Fact(FactKey, FactValue),
+}
+
+/// How a password check ended.
+#[derive(Clone, Debug)]
+pub enum PasswordAnswer {
+    /// Right.
+    Verified(crate::authn::evidence::PasswordVerified),
+    /// Unknown user, wrong password or locked account: one answer for all three.
+    Refused,
+    /// The back end could not say, or is overloaded.
+    Unavailable,
+}
+
+/// One step's outcome: what to do, and what to remember.
+#[derive(Debug)]
+pub struct Turn {
+    /// What to do now.
+    pub step: Step,
+    /// What to write to the audit, in order.
+    pub records: Vec<Record>,
+}
+
+/// What the server must do next.
+#[derive(Debug)]
+pub enum Step {
+    /// Answer with a page and wait for its form.
+    Show(Page, Login),
+    /// Send the browser away (303) and wait for its return.
+    Redirect(String, Login),
+    /// Ask a back end now and feed back the answer.
+    Call(Call, Login),
+    /// The login is over.
+    Finish(Verdict),
+}
+
+/// A page to show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Page {
+    /// The password form.
+    Password {
+        /// What to say about the last attempt.
+        error: Option<PasswordProblem>,
+        /// What to put in the user name field.
+        username: String,
+    },
+    /// The browser is (or should be) at Duo, or Duo failed: continue, start again, give up.
+    Duo {
+        /// Whose login this is.
+        username: String,
+        /// The integration's display name.
+        integration: String,
+        /// What went wrong, if anything.
+        problem: Option<DuoProblem>,
+    },
+}
+
+/// Why the last password attempt did not do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PasswordProblem {
+    /// A field was left empty.
+    Missing,
+    /// Refused: unknown, wrong or locked are not told apart.
+    Refused,
+    /// The back end is unavailable; try again.
+    Unavailable,
+}
+
+/// Why the Duo step did not do; shown in plain words, logged with its detail.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DuoProblem {
+    /// The health check failed.
+    Unavailable(DuoError),
+    /// Duo sent the browser back with an error.
+    ErrorCallback {
+        /// `error`, cut to 100 characters.
+        error: String,
+    },
+    /// The `state` that came back is not the one sent.
+    State,
+    /// The redirect to Duo is older than it may be.
+    Expired,
+    /// The code exchange failed.
+    Exchange(DuoError),
+    /// The result token was refused.
+    Token(ClaimError),
+    /// A script failed, or chose what is not declared.
+    Policy,
+}
+
+/// A back end to ask.
+#[derive(Clone, Debug)]
+pub enum Call {
+    /// Check a password.
+    Password {
+        /// Trimmed and folded as configured.
+        username: String,
+        /// As typed.
+        password: crate::duo::secret::Secret,
+    },
+    /// Duo's health check.
+    Health {
+        /// The integration's name.
+        integration: String,
+        /// What to send.
+        request: FormRequest,
+    },
+    /// Duo's code exchange.
+    Token {
+        /// The integration's name.
+        integration: String,
+        /// What to send.
+        request: FormRequest,
+    },
+    /// A fact a strategy asked for.
+    Fact(FactKey, String),
+}
+
+/// How a login ended.
+#[derive(Debug)]
+pub enum Verdict {
+    /// The user is authenticated as far as the request and the rules want.
+    Success(Success),
+    /// It failed with this event.
+    Failure(Failure),
+}
+
+/// A successful login.
+#[derive(Debug)]
+pub struct Success {
+    /// The merged result.
+    pub result: AuthenticationResult,
+    /// The class to assert.
+    pub class: crate::saml::context::AuthnContextClassRef,
+    /// Why each step was taken (`%VWHY`).
+    pub why: String,
+    /// Keys and values from scripts' `audit(..)`.
+    pub audit: BTreeMap<String, String>,
+    /// Directory attributes, if a strategy had them fetched already.
+    pub attributes: Option<BTreeMap<String, Vec<String>>>,
+    /// Duo's token answer, redacted, and its claims, if Duo ran in this login.
+    pub duo: Option<serde_json::Value>,
+}
+
+/// A failed login.
+#[derive(Debug)]
+pub struct Failure {
+    /// The event.
+    pub event: Event,
+    /// The user, as far as known.
+    pub username: Option<String>,
+    /// Why each step was taken (`%VWHY`).
+    pub why: String,
+    /// Keys and values from scripts' `audit(..)`.
+    pub audit: BTreeMap<String, String>,
+}
+
+/// Something for the audit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Record {
+    /// A password was checked.
+    Password {
+        /// As typed.
+        username: String,
+        /// `Success` or the event's name.
+        outcome: String,
+        /// The validator.
+        validator: String,
+    },
+    /// The browser is about to be sent to Duo, or Duo's answer was verified or refused, or a
+    /// pending Duo login expired.
+    Duo(DuoRecord),
+}
+
+/// The fields of a Duo audit line (contract 1.7; facts of the DuoOIDC plugin, 2.1).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DuoRecord {
+    /// `%DuoU`
+    pub username: String,
+    /// `%DuoRedirect`
+    pub redirect_uri: String,
+    /// `%DuoCID`
+    pub client_id: String,
+    /// `%DuoReqS`
+    pub request_state: String,
+    /// `%DuoRespS`
+    pub response_state: String,
+    /// `%DuoTXID`
+    pub txid: String,
+    /// `%DuoDID`
+    pub device_id: String,
+    /// `%DuoDN`
+    pub device_name: String,
+    /// `%DuoR`: Duo's reason, or our own when the answer was refused.
+    pub reason: String,
+    /// `%DuoF`
+    pub factor: String,
+}
+
+impl Login {
+    /// A login that has not begun.
+    pub fn new(_start: Start) -> Self {
+        todo!()
+    }
+
+    /// Advances the login by one input.
+    pub fn advance(self, _input: Input, _rules: &Rules, _moment: &Moment) -> Turn {
+        let _: (FlowId, Timestamp);
+        todo!()
+    }
+
+    /// The transaction id.
+    pub fn transaction(&self) -> &str {
+        &self.transaction
+    }
+
+    /// The user, once known.
+    pub fn username(&self) -> Option<&str> {
+        todo!()
+    }
+
+    /// The user cancelled, or the login expired: the failure to audit and answer, with the line
+    /// that an expiring Duo step leaves.
+    pub fn abandon(self, _event: Event) -> (Failure, Vec<Record>) {
+        todo!()
+    }
+}

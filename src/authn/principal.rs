@@ -1,0 +1,168 @@
+//! Authentication context classes in order of strength, and what a request accepts.
+
+use crate::authn::evidence::Grade;
+use crate::saml::context::{
+    AuthnContextClassRef, Comparison, PASSWORD, PASSWORD_PROTECTED_TRANSPORT, REFEDS_MFA,
+    REFEDS_SFA, RequestedAuthnContext, UNSPECIFIED,
+};
+use std::collections::BTreeSet;
+
+/// The four strengths, weakest first; the order of classes and what each needs as evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Strength {
+    /// A password.
+    Password,
+    /// A single factor of the REFEDS SFA profile.
+    SingleFactor,
+    /// Two factors.
+    MultiFactor,
+    /// Two factors, phishing-resistant.
+    PhishingResistant,
+}
+
+/// The declared order of classes (`vestibule.authn.class.*`), weakest first, and within a strength
+/// in order of preference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClassOrder {
+    classes: Vec<(AuthnContextClassRef, Strength)>,
+}
+
+impl Default for ClassOrder {
+    fn default() -> Self {
+        let class = |uri: &str, strength| (AuthnContextClassRef::new(uri), strength);
+        Self::new(vec![
+            class(PASSWORD_PROTECTED_TRANSPORT, Strength::Password),
+            class(PASSWORD, Strength::Password),
+            class(REFEDS_SFA, Strength::SingleFactor),
+            class(REFEDS_MFA, Strength::MultiFactor),
+            class(
+                "http://schemas.microsoft.com/claims/multipleauthn",
+                Strength::MultiFactor,
+            ),
+            class(
+                "urn:oasis:names:tc:SAML:2.0:ac:classes:TimeSyncToken",
+                Strength::MultiFactor,
+            ),
+            class(
+                "urn:oasis:names:tc:SAML:2.0:ac:classes:MobileTwoFactorContract",
+                Strength::MultiFactor,
+            ),
+            class(
+                "https://refeds.org/profile/phishing-resistant-mfa",
+                Strength::PhishingResistant,
+            ),
+        ])
+    }
+}
+
+impl ClassOrder {
+    /// An order from (class, strength) pairs; earlier is preferred within a strength.
+    pub fn new(classes: Vec<(AuthnContextClassRef, Strength)>) -> Self {
+        Self { classes }
+    }
+
+    /// The strength of a class; `None` when it is not declared.
+    pub fn strength(&self, class: &AuthnContextClassRef) -> Option<Strength> {
+        self.classes
+            .iter()
+            .find(|(known, _)| known == class)
+            .map(|(_, strength)| *strength)
+    }
+
+    /// The strongest of these classes; within a strength the one declared first.
+    pub fn strongest<'a>(
+        &self,
+        classes: impl IntoIterator<Item = &'a AuthnContextClassRef>,
+    ) -> Option<&'a AuthnContextClassRef> {
+        classes.into_iter().max_by_key(|class| self.rank(class))
+    }
+
+    /// Whether a Duo result of this grade may claim the class. Classes nobody declared need MFA
+    /// evidence: only a declared password class is free of it.
+    pub fn duo_may_claim(&self, class: &AuthnContextClassRef, grade: Grade) -> bool {
+        match self.strength(class) {
+            Some(Strength::PhishingResistant) => grade >= Grade::PhishingResistant,
+            _ => grade >= Grade::Mfa,
+        }
+    }
+
+    /// The class to assert for a request from what is true, or `None` when nothing fits.
+    ///
+    /// SAML core 3.3.2.2.1. `exact` takes the requested classes in order, the others compare
+    /// strengths and echo the requested class itself when it is true.
+    pub fn select(
+        &self,
+        requested: &RequestedAuthnContext,
+        held: &BTreeSet<AuthnContextClassRef>,
+    ) -> Option<AuthnContextClassRef> {
+        match requested.comparison {
+            Comparison::Exact => requested
+                .classes
+                .iter()
+                .find_map(|class| self.exactly(class, held)),
+            Comparison::Minimum => requested.classes.iter().find_map(|class| {
+                self.exactly(class, held)
+                    .or_else(|| self.comparable(held, |s| Some(s) >= self.strength(class), class))
+            }),
+            Comparison::Maximum => {
+                let limit = requested
+                    .classes
+                    .iter()
+                    .filter_map(|c| self.strength(c))
+                    .max()?;
+                self.strongest(
+                    held.iter()
+                        .filter(|c| self.strength(c).is_some_and(|s| s <= limit)),
+                )
+                .cloned()
+            }
+            Comparison::Better => {
+                let limit = self.all_strengths(&requested.classes)?;
+                self.strongest(held.iter().filter(|c| self.strength(c) > Some(limit)))
+                    .cloned()
+            }
+        }
+    }
+
+    fn exactly(
+        &self,
+        class: &AuthnContextClassRef,
+        held: &BTreeSet<AuthnContextClassRef>,
+    ) -> Option<AuthnContextClassRef> {
+        let matches = held.contains(class) || (class.as_str() == UNSPECIFIED && !held.is_empty());
+        matches.then(|| class.clone())
+    }
+
+    fn comparable(
+        &self,
+        held: &BTreeSet<AuthnContextClassRef>,
+        accepts: impl Fn(Strength) -> bool,
+        requested: &AuthnContextClassRef,
+    ) -> Option<AuthnContextClassRef> {
+        self.strength(requested)?;
+        self.strongest(
+            held.iter()
+                .filter(|c| self.strength(c).is_some_and(&accepts)),
+        )
+        .cloned()
+    }
+
+    /// The strongest of the requested classes, or `None` when one of them is not declared: nothing
+    /// can then be known to be better.
+    fn all_strengths(&self, classes: &[AuthnContextClassRef]) -> Option<Strength> {
+        classes
+            .iter()
+            .map(|c| self.strength(c))
+            .collect::<Option<Vec<_>>>()?
+            .into_iter()
+            .max()
+    }
+
+    fn rank(&self, class: &AuthnContextClassRef) -> (Option<Strength>, std::cmp::Reverse<usize>) {
+        let position = self.classes.iter().position(|(known, _)| known == class);
+        (
+            self.strength(class),
+            std::cmp::Reverse(position.unwrap_or(usize::MAX)),
+        )
+    }
+}

@@ -1,0 +1,189 @@
+//! Checked settings: immutable, one value per generation of the configuration.
+
+use crate::authn::rules::Rules;
+use crate::saml::key::SigningKey;
+use crate::saml::request::Acceptance;
+use ipnet::IpNet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Everything that is in force.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The home.
+    pub home: PathBuf,
+    /// `idp.entityID`
+    pub entity_id: String,
+    /// `idp.scope`
+    pub scopes: Vec<String>,
+    /// `vestibule.baseURL`
+    pub base_url: BaseUrl,
+    /// `vestibule.http.*`
+    pub http: HttpSettings,
+    /// What decides logins.
+    pub rules: Rules,
+    /// What inbound messages must satisfy.
+    pub acceptance: Acceptance,
+    /// `idp.signing.key` and `.cert`; the first one signs.
+    pub signing_keys: Vec<SigningKey>,
+    /// Certificates published for encryption to us, base64 DER.
+    pub encryption_certificates: Vec<String>,
+    /// `idp.session.*`
+    pub session: SessionSettings,
+    /// `vestibule.storage`
+    pub storage: StorageSettings,
+    /// `conf/authn/password.properties`
+    pub password: PasswordSettings,
+    /// Attributes: source, definitions, release.
+    pub attributes: crate::attribute::AttributeSettings,
+    /// What our responses look like.
+    pub response: crate::response::ResponseSettings,
+    /// What is audited and how.
+    pub audit: crate::audit::AuditSettings,
+    /// `conf/logging.properties`
+    pub logging: LoggingSettings,
+    /// How Duo is reached.
+    pub duo_http: DuoHttpSettings,
+    /// Where relying parties' metadata comes from.
+    pub metadata: MetadataSettings,
+    /// `idp.ui.fallbackLanguages`
+    pub fallback_languages: Vec<String>,
+}
+
+/// `vestibule.baseURL`, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BaseUrl {
+    /// As configured, no trailing slash.
+    pub url: String,
+    /// Its path, empty or beginning with a slash, no trailing slash.
+    pub path: String,
+    /// `scheme://host[:port]`.
+    pub origin: String,
+    /// False only for http on a loopback host: cookies then go without `Secure` and `__Host-`.
+    pub secure: bool,
+}
+
+/// The listener.
+#[derive(Clone, Debug)]
+pub struct HttpSettings {
+    /// `vestibule.http.listen`
+    pub listen: Vec<SocketAddr>,
+    /// `vestibule.http.tls.certificate` and `.key`: PEM contents.
+    pub tls: Option<TlsFiles>,
+    /// `vestibule.http.trustedProxies`
+    pub trusted_proxies: Vec<IpNet>,
+    /// `vestibule.http.adminNetworks`: who may see /status and /metrics (loopback).
+    pub admin_networks: Vec<IpNet>,
+    /// `vestibule.http.workers`: threads that serve; 0 is one per core.
+    pub workers: usize,
+}
+
+/// A server certificate chain and its key, PEM.
+#[derive(Clone)]
+pub struct TlsFiles {
+    /// PEM chain.
+    pub certificate: Vec<u8>,
+    /// PEM key.
+    pub key: crate::duo::secret::Secret,
+}
+
+impl std::fmt::Debug for TlsFiles {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TlsFiles(***)")
+    }
+}
+
+/// Single sign-on sessions.
+#[derive(Clone, Debug)]
+pub struct SessionSettings {
+    /// `idp.session.timeout` (PT60M): inactivity.
+    pub timeout: Duration,
+    /// `vestibule.session.lifetime` (PT12H): absolute.
+    pub lifetime: Duration,
+    /// `idp.session.consistentAddress`: bind to the client's address (false here; see
+    /// docs/from-shibboleth.md).
+    pub consistent_address: bool,
+    /// `vestibule.login.lifetime` (PT15M): how long an unfinished login is kept.
+    pub login_lifetime: Duration,
+}
+
+/// Where state lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StorageSettings {
+    /// `memory:`
+    Memory,
+    /// `redb:PATH`
+    Redb(PathBuf),
+    /// `redis://...`, `rediss://...`
+    Redis(String),
+    /// `postgres://...`
+    Postgres(String),
+}
+
+/// The Password flow's back end.
+#[derive(Clone, Debug)]
+pub struct PasswordSettings {
+    /// `vestibule.password.htpasswd`: absolute path (conf/authn/htpasswd.txt).
+    pub htpasswd: PathBuf,
+    /// `idp.authn.Password.trim` (true).
+    pub trim: bool,
+    /// `idp.authn.Password.lowercase` (false).
+    pub lowercase: bool,
+    /// `idp.authn.Password.uppercase` (false).
+    pub uppercase: bool,
+    /// `vestibule.password.hashThreads`: hashes computed at once; 0 is one per core.
+    pub hash_threads: usize,
+    /// `vestibule.password.queue`: checks that may wait; beyond that the page says try again.
+    pub queue: usize,
+    /// `vestibule.password.queueTimeout` (PT10S).
+    pub queue_timeout: Duration,
+}
+
+/// Process logs.
+#[derive(Clone, Debug)]
+pub struct LoggingSettings {
+    /// `idp.logfiles`: absolute path.
+    pub directory: PathBuf,
+    /// `idp.loghistory` (180): days kept.
+    pub history_days: u32,
+    /// `vestibule.logging.maxSize`: bytes before a file rolls within the day.
+    pub max_bytes: u64,
+    /// `idp.loglevel.*` as a tracing filter directive.
+    pub filter: String,
+}
+
+/// The HTTP client that talks to Duo.
+#[derive(Clone, Debug)]
+pub struct DuoHttpSettings {
+    /// `idp.duo.oidc.connectionTimeout`
+    pub connect_timeout: Duration,
+    /// `idp.duo.oidc.socketTimeout`: the whole exchange.
+    pub total_timeout: Duration,
+    /// `idp.duo.oidc.maxConnectionsPerRoute`
+    pub max_connections: usize,
+    /// `vestibule.duo.trustedCertificates`
+    pub trust: DuoTrust,
+    /// `vestibule.duo.proxy`: an outbound proxy's URL.
+    pub proxy: Option<String>,
+}
+
+/// Whose certificates Duo may present.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DuoTrust {
+    /// Duo's pinned roots, bundled with the program.
+    Bundled,
+    /// The system's roots.
+    System,
+    /// PEM contents of operator's files.
+    Pem(Vec<Vec<u8>>),
+}
+
+/// Where relying parties' metadata comes from.
+#[derive(Clone, Debug)]
+pub struct MetadataSettings {
+    /// `metadata/` of the home, always first.
+    pub folder: PathBuf,
+    /// How often the folder is looked at.
+    pub poll_interval: Duration,
+}

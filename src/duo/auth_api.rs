@@ -1,0 +1,1 @@
+//! Auth API v2 messages (B.3).

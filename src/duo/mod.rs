@@ -1,0 +1,13 @@
+//! Duo's protocols as values: what to send, what an answer must hold. No HTTP, no clock.
+//!
+//! Owns: the OIDC Auth API ("Web SDK v4") requests and the verification of its result token, and
+//! the signing of the Auth and Admin APIs. Does not own: what a result may claim (`authn`), the
+//! HTTP client (`server::back_end::duo`), or Duo's own side (`simulator`).
+
+pub mod auth_api;
+pub mod claims;
+pub mod hmac;
+pub mod integration;
+pub mod jwt;
+pub mod oidc;
+pub mod secret;

@@ -1,0 +1,179 @@
+//! Relying parties' metadata as compact values (SAML metadata, MDUI, RPI, entity attributes).
+
+use crate::saml::binding::Binding;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// One entity with an SP role.
+#[derive(Clone, Debug, Default)]
+pub struct EntityDescriptor {
+    /// `entityID`.
+    pub entity_id: String,
+    /// Effective `validUntil` (the strictest of the entity, its groups and the role).
+    pub valid_until: Option<Timestamp>,
+    /// `mdattr:EntityAttributes`: name to values.
+    pub entity_attributes: BTreeMap<String, Vec<String>>,
+    /// `mdrpi:RegistrationInfo/@registrationAuthority`.
+    pub registration_authority: Option<String>,
+    /// The SP role.
+    pub sp: SpSsoDescriptor,
+    /// `OrganizationDisplayName`s by language.
+    pub organization_display_names: Vec<Localized>,
+}
+
+/// The SP role of an entity.
+#[derive(Clone, Debug, Default)]
+pub struct SpSsoDescriptor {
+    /// `AuthnRequestsSigned`.
+    pub authn_requests_signed: bool,
+    /// `WantAssertionsSigned`.
+    pub want_assertions_signed: bool,
+    /// Assertion consumer services in document order.
+    pub assertion_consumer_services: Vec<IndexedEndpoint>,
+    /// Single logout services.
+    pub single_logout_services: Vec<Endpoint>,
+    /// Keys usable for signatures (`use="signing"` or absent).
+    pub signing_keys: Vec<TrustedKey>,
+    /// Keys usable for encryption (`use="encryption"` or absent).
+    pub encryption_keys: Vec<EncryptionKey>,
+    /// `NameIDFormat`s in order.
+    pub name_id_formats: Vec<String>,
+    /// `AttributeConsumingService`s.
+    pub attribute_consuming_services: Vec<AttributeConsumingService>,
+    /// `mdui:UIInfo`.
+    pub ui: UiInfo,
+}
+
+/// A public key taken from metadata, parsed once.
+#[derive(Clone)]
+pub struct TrustedKey(pub openssl::pkey::PKey<openssl::pkey::Public>);
+
+impl fmt::Debug for TrustedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TrustedKey({:?}, {} bits)", self.0.id(), self.0.bits())
+    }
+}
+
+/// An encryption key with the algorithms the SP declares for it (`md:EncryptionMethod`).
+#[derive(Clone, Debug)]
+pub struct EncryptionKey {
+    /// The key.
+    pub key: TrustedKey,
+    /// Declared algorithm URIs in order, empty when none were declared.
+    pub methods: Vec<String>,
+}
+
+/// An endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// The binding.
+    pub binding: Binding,
+    /// `Location`, an https or http URL, compared as a plain string.
+    pub location: String,
+    /// `ResponseLocation`.
+    pub response_location: Option<String>,
+}
+
+/// An indexed endpoint: an assertion consumer service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IndexedEndpoint {
+    /// `index`.
+    pub index: u16,
+    /// `isDefault`, absent kept apart from false (SAML metadata 2.2.3).
+    pub is_default: Option<bool>,
+    /// The endpoint.
+    pub endpoint: Endpoint,
+}
+
+/// An `AttributeConsumingService`.
+#[derive(Clone, Debug, Default)]
+pub struct AttributeConsumingService {
+    /// `index`.
+    pub index: u16,
+    /// `isDefault`.
+    pub is_default: Option<bool>,
+    /// Requested attributes: name, required.
+    pub requested: Vec<RequestedAttribute>,
+    /// `ServiceName`s.
+    pub names: Vec<Localized>,
+}
+
+/// A `RequestedAttribute`.
+#[derive(Clone, Debug, Default)]
+pub struct RequestedAttribute {
+    /// `Name`.
+    pub name: String,
+    /// `isRequired`.
+    pub required: bool,
+    /// Values the SP restricts itself to.
+    pub values: Vec<String>,
+}
+
+/// `mdui:UIInfo`, hostile until escaped.
+#[derive(Clone, Debug, Default)]
+pub struct UiInfo {
+    /// `DisplayName`s.
+    pub display_names: Vec<Localized>,
+    /// `Description`s.
+    pub descriptions: Vec<Localized>,
+    /// `InformationURL`s (https or http only).
+    pub information_urls: Vec<Localized>,
+    /// `PrivacyStatementURL`s (https or http only).
+    pub privacy_statement_urls: Vec<Localized>,
+    /// `Logo`s (https or data:image only).
+    pub logos: Vec<Logo>,
+}
+
+/// Text in a language.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Localized {
+    /// `xml:lang`, empty when absent.
+    pub lang: String,
+    /// The text.
+    pub value: String,
+}
+
+/// An `mdui:Logo`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Logo {
+    /// URL.
+    pub url: String,
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+}
+
+impl EntityDescriptor {
+    /// The name to show users: mdui, service name, organization, else the entityID.
+    pub fn display_name(&self, _languages: &[String]) -> String {
+        todo!()
+    }
+}
+
+/// Where entities are looked up.
+pub trait MetadataResolver: Send + Sync {
+    /// The entity with this id, if it is known, valid and not disabled.
+    fn entity(&self, entity_id: &str) -> Option<Arc<EntityDescriptor>>;
+}
+
+/// Parses one metadata document: an `EntityDescriptor`, or `EntitiesDescriptor`s nested to any
+/// depth allowed by the reader. Entities without an SP role are skipped.
+pub fn parse(_xml: &[u8]) -> Result<Vec<EntityDescriptor>, MetadataError> {
+    todo!()
+}
+
+/// Why metadata was refused. `warnings` of single entities never refuse the document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetadataError(pub String);
+
+impl fmt::Display for MetadataError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for MetadataError {}

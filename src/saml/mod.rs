@@ -1,0 +1,16 @@
+//! What a relying party asks, as values, and the SAML 2.0 wire formats byte for byte.
+//!
+//! Owns: the XML core (strict reader, canonical writer, signature, encryption), the bindings,
+//! metadata, and the accepted [`request::AuthnRequest`]. Does not own: what we answer
+//! (`response`), or where metadata comes from (`server`).
+
+pub mod binding;
+pub mod context;
+pub mod key;
+pub mod metadata;
+pub mod name_id;
+pub mod own_metadata;
+pub mod request;
+pub mod signature;
+pub mod status;
+pub mod xml;

@@ -1,0 +1,3 @@
+//! The XML core: one strict reader, one canonical writer.
+
+pub mod reader;
