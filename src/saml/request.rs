@@ -97,6 +97,41 @@ pub struct RelyingPartyRefusal {
     pub event: &'static str,
     /// A constant, loggable reason.
     pub reason: &'static str,
+    accepted: Accepted,
+}
+
+impl AuthnRequest {
+    /// The refusal of this request: an error Response to its own ACS.
+    pub fn refuse(
+        &self,
+        status: Status,
+        event: &'static str,
+        reason: &'static str,
+    ) -> RelyingPartyRefusal {
+        RelyingPartyRefusal {
+            issuer: self.issuer.clone(),
+            in_response_to: self.id.clone(),
+            acs: self.acs.clone(),
+            relay_state: self.relay_state.clone(),
+            status,
+            event,
+            reason,
+            accepted: self.accepted.clone(),
+        }
+    }
+}
+
+/// What a portal's link asks of `Unsolicited/SSO` (Shibboleth's parameters).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unsolicited {
+    /// `providerId`: the relying party's entityID.
+    pub provider_id: String,
+    /// `shire`: the wanted assertion consumer service's location.
+    pub shire: Option<String>,
+    /// `target`: goes out as RelayState.
+    pub target: Option<String>,
+    /// `time`: seconds since the epoch when the link was made.
+    pub time: Option<String>,
 }
 
 /// Proves an inbound message against metadata. The caller still has to check for replay, with
@@ -108,5 +143,15 @@ pub fn accept(
     _now: Timestamp,
 ) -> Result<(AuthnRequest, Arc<EntityDescriptor>), Refusal> {
     let _ = Accepted;
+    todo!()
+}
+
+/// Makes a request out of a portal's link: no ID, so that the response has no InResponseTo.
+pub fn unsolicited(
+    _parameters: &Unsolicited,
+    _metadata: &dyn MetadataResolver,
+    _acceptance: &Acceptance,
+    _now: Timestamp,
+) -> Result<(AuthnRequest, Arc<EntityDescriptor>), Refusal> {
     todo!()
 }

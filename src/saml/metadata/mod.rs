@@ -18,6 +18,8 @@ pub struct EntityDescriptor {
     pub entity_attributes: BTreeMap<String, Vec<String>>,
     /// `mdrpi:RegistrationInfo/@registrationAuthority`.
     pub registration_authority: Option<String>,
+    /// `Name`s of the `EntitiesDescriptor`s around it, outermost first.
+    pub groups: Vec<String>,
     /// The SP role.
     pub sp: SpSsoDescriptor,
     /// `OrganizationDisplayName`s by language.
@@ -156,13 +158,54 @@ impl EntityDescriptor {
 
 /// Where entities are looked up.
 pub trait MetadataResolver: Send + Sync {
-    /// The entity with this id, if it is known, valid and not disabled.
-    fn entity(&self, entity_id: &str) -> Option<Arc<EntityDescriptor>>;
+    /// The entity with this id, if it is known, not disabled, and still valid at `now`.
+    fn entity(&self, entity_id: &str, now: Timestamp) -> Option<Arc<EntityDescriptor>>;
+}
+
+/// What one metadata document holds.
+#[derive(Clone, Debug, Default)]
+pub struct Document {
+    /// Entities with an SP role, in document order.
+    pub entities: Vec<EntityDescriptor>,
+    /// The root's `validUntil`.
+    pub valid_until: Option<Timestamp>,
+    /// The root's `cacheDuration`: how long the source asks us to wait before the next look.
+    pub cache_duration: Option<std::time::Duration>,
+    /// What was skipped or dropped, and why.
+    pub warnings: Vec<Warning>,
+}
+
+/// Something in metadata that was skipped or dropped; the rest of the document is used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// The entity it concerns, when it is known; hostile text until escaped (`Display` does).
+    pub entity_id: Option<String>,
+    /// A constant, loggable reason.
+    pub reason: &'static str,
+}
+
+/// Entities by entityID: of several with one id, the first one added stays (attack S29).
+#[derive(Clone, Debug, Default)]
+pub struct MetadataSet {
+    entities: std::collections::HashMap<String, Arc<EntityDescriptor>>,
+}
+
+impl MetadataSet {
+    /// An empty set.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a document's entities; the warnings are the document's own and one for each collision.
+    pub fn add(&mut self, _document: Document) -> Vec<Warning> {
+        let _ = &self.entities;
+        todo!()
+    }
 }
 
 /// Parses one metadata document: an `EntityDescriptor`, or `EntitiesDescriptor`s nested to any
 /// depth allowed by the reader. Entities without an SP role are skipped.
-pub fn parse(_xml: &[u8]) -> Result<Vec<EntityDescriptor>, MetadataError> {
+pub fn parse(_xml: &[u8]) -> Result<Document, MetadataError> {
     todo!()
 }
 
