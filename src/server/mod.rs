@@ -1,1 +1,8 @@
-//! stub
+//! The world: HTTP, back ends, storage, logs, reload, clock and randomness.
+//!
+//! Owns everything that touches files, sockets, time or randomness. Does not own any decision:
+//! `authn` decides a login, `policy` decides what scripts say, `response` decides what is sent
+//! back. A handler reads bytes, asks one of them, and does what the answer says.
+
+pub mod back_end;
+pub mod world;

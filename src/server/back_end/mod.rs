@@ -1,0 +1,39 @@
+//! Back ends: small traits, a real one and a fake one each.
+
+use crate::duo::integration::Integration;
+use crate::duo::oidc::{FormRequest, HttpAnswer};
+use futures_util::future::BoxFuture;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Sends Duo's requests. A failure is an [`HttpAnswer::Transport`], never a panic or a retry.
+pub trait DuoClient: Send + Sync + fmt::Debug {
+    /// Posts a form to this integration's host and returns what came back.
+    fn send<'a>(
+        &'a self,
+        integration: &'a Integration,
+        request: &'a FormRequest,
+    ) -> BoxFuture<'a, HttpAnswer>;
+}
+
+/// A user's attributes as a source holds them: attribute name to values.
+pub type UserRecord = BTreeMap<String, Vec<String>>;
+
+/// Looks users up.
+pub trait Directory: Send + Sync + fmt::Debug {
+    /// The user's record; empty when the source does not know the user.
+    fn record<'a>(&'a self, username: &'a str)
+    -> BoxFuture<'a, Result<UserRecord, DirectoryError>>;
+}
+
+/// The source could not be asked: a reason that is safe to log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DirectoryError(pub String);
+
+impl fmt::Display for DirectoryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for DirectoryError {}

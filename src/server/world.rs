@@ -1,0 +1,107 @@
+//! The one source of time and randomness, and the makers of everything else outside the process.
+
+use crate::authn::moment::Moment;
+use crate::config::settings::Settings;
+use crate::server::back_end::{Directory, DuoClient};
+use jiff::Timestamp;
+use std::fmt;
+use std::sync::Arc;
+
+/// Tells the time.
+pub trait Clock: Send + Sync + fmt::Debug {
+    /// The current instant.
+    fn now(&self) -> Timestamp;
+}
+
+/// Makes unpredictable bytes.
+pub trait Random: Send + Sync + fmt::Debug {
+    /// Fills the buffer.
+    fn fill(&self, buffer: &mut [u8]);
+}
+
+/// Takes finished audit lines.
+pub trait AuditSink: Send + Sync + fmt::Debug {
+    /// Appends one line (without its newline) to a category such as `Shibboleth-Audit.SSO`.
+    fn write(&self, category: &str, line: &str);
+}
+
+/// Makes the back ends of one generation of the configuration.
+pub trait BackEnds: Send + Sync + fmt::Debug {
+    /// The client that talks to Duo.
+    fn duo(&self, settings: &Settings) -> Result<Arc<dyn DuoClient>, String>;
+    /// The attribute source.
+    fn directory(&self, settings: &Settings) -> Result<Arc<dyn Directory>, String>;
+}
+
+/// What a server needs of the world. A test gives its own.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<dyn Random>,
+    /// Where audit lines go.
+    pub audit: Arc<dyn AuditSink>,
+    /// Duo and the directory.
+    pub back_ends: Arc<dyn BackEnds>,
+}
+
+impl World {
+    /// Now.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The instant and fresh randomness for one step.
+    pub fn moment(&self) -> Moment {
+        Moment {
+            now: self.now(),
+            random: self.bytes(),
+        }
+    }
+
+    /// Fresh random bytes.
+    pub fn bytes<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.random.fill(&mut bytes);
+        bytes
+    }
+
+    /// 128 random bits as 32 hexadecimal digits.
+    pub fn id(&self) -> String {
+        hex(&self.bytes::<16>())
+    }
+}
+
+/// Lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}
+
+/// The system's clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one clock of the program")]
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+/// OpenSSL's random generator.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemRandom;
+
+impl Random for SystemRandom {
+    #[expect(clippy::disallowed_methods, reason = "the one source of randomness")]
+    fn fill(&self, buffer: &mut [u8]) {
+        openssl::rand::rand_bytes(buffer).expect("OpenSSL's generator is seeded by the system");
+    }
+}
