@@ -1,0 +1,110 @@
+//! Which namespace a prefix stands for, by Namespaces in XML 1.0.
+
+use super::attributes::RawAttribute;
+use super::{XmlError, characters, refused};
+
+/// The namespace of the prefix `xml`, bound without declaration.
+pub(super) const XML: &str = "http://www.w3.org/XML/1998/namespace";
+const XMLNS: &str = "http://www.w3.org/2000/xmlns/";
+
+/// The declarations in scope, innermost last.
+#[derive(Default)]
+pub(super) struct Namespaces {
+    bindings: Vec<(String, String)>,
+    // Length of `bindings` before each open element.
+    marks: Vec<usize>,
+}
+
+impl Namespaces {
+    /// Opens an element's scope and returns the declarations it makes.
+    pub(super) fn enter(
+        &mut self,
+        attributes: &[RawAttribute<'_>],
+    ) -> Result<Vec<(String, String)>, XmlError> {
+        let mark = self.bindings.len();
+        self.marks.push(mark);
+        for attribute in attributes.iter().filter(|a| a.is_declaration()) {
+            let prefix = attribute.name.strip_prefix("xmlns:").unwrap_or_default();
+            if self.bindings[mark..].iter().any(|(p, _)| p == prefix) {
+                return refused("duplicate namespace declaration");
+            }
+            let uri = attribute.normalised_value()?.into_owned();
+            check_declaration(attribute.name, prefix, &uri)?;
+            self.bindings.push((prefix.to_owned(), uri));
+        }
+        Ok(self.bindings[mark..].to_vec())
+    }
+
+    /// Closes the scope of the innermost element.
+    pub(super) fn leave(&mut self) {
+        let mark = self.marks.pop().unwrap_or_default();
+        self.bindings.truncate(mark);
+    }
+
+    /// The namespace of an element with this prefix; the empty prefix takes the default.
+    pub(super) fn of_element(&self, prefix: &str) -> Result<&str, XmlError> {
+        if prefix == "xml" {
+            return Ok(XML);
+        }
+        match self.bindings.iter().rev().find(|(p, _)| p == prefix) {
+            Some((_, uri)) => Ok(uri),
+            None if prefix.is_empty() => Ok(""),
+            None => refused("undeclared namespace prefix"),
+        }
+    }
+
+    /// The namespace of an attribute with this prefix; the default does not apply to attributes.
+    pub(super) fn of_attribute(&self, prefix: &str) -> Result<&str, XmlError> {
+        if prefix.is_empty() {
+            return Ok("");
+        }
+        self.of_element(prefix)
+    }
+}
+
+/// Splits a qualified name into prefix and local name (Namespaces in XML 4).
+pub(super) fn split(name: &str) -> Result<(&str, &str), XmlError> {
+    let (prefix, local) = match name.split_once(':') {
+        Some((prefix, local)) if characters::is_nc_name(prefix) => (prefix, local),
+        Some(_) => return refused("malformed name"),
+        None => ("", name),
+    };
+    if !characters::is_nc_name(local) || prefix == "xmlns" {
+        return refused("malformed name");
+    }
+    Ok((prefix, local))
+}
+
+fn check_declaration(name: &str, prefix: &str, uri: &str) -> Result<(), XmlError> {
+    let default = name == "xmlns";
+    if !default && !characters::is_nc_name(prefix) {
+        return refused("malformed name");
+    }
+    // Namespaces in XML 3: `xml` and `xmlns` cannot be rebound, nor their names be given away.
+    if prefix == "xmlns" || uri == XMLNS || (prefix == "xml") != (uri == XML) {
+        return refused("reserved namespace prefix or name");
+    }
+    if uri.is_empty() {
+        return if default {
+            Ok(())
+        } else {
+            refused("prefix declared with an empty namespace name")
+        };
+    }
+    // Canonical XML 1.0 1.3: a relative namespace URI makes canonicalisation fail; failing
+    // here, no canonicaliser ever meets one.
+    if !is_absolute(uri) {
+        return refused("relative namespace name");
+    }
+    Ok(())
+}
+
+/// Whether the URI starts with a scheme (RFC 3986 3.1).
+fn is_absolute(uri: &str) -> bool {
+    uri.split_once(':').is_some_and(|(scheme, _)| {
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
+    })
+}
