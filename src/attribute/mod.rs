@@ -1,13 +1,21 @@
 //! What may be said about the subject, and to whom: resolve, encode, filter. Pure; sources are
 //! read by `server`.
+//!
+//! Owns: definitions, release rules, the registry of well-known attributes. Does not own: where
+//! records come from (`server::back_end`), or their XML (`response`).
 
-use std::collections::BTreeMap;
+mod registry;
+mod release;
+
+pub use registry::{STANDARD, Standard, standard};
+pub use release::{Outcome, Resolved, SourceRecord, Withheld, explain, release};
+use std::path::PathBuf;
 
 /// How attributes are made and released.
 #[derive(Clone, Debug, Default)]
 pub struct AttributeSettings {
     /// `vestibule.attribute.csv`: absolute path of the embedded source.
-    pub csv: std::path::PathBuf,
+    pub csv: PathBuf,
     /// `idp.scope`, for scoped attributes.
     pub scope: String,
     /// Definitions in order.
@@ -58,14 +66,4 @@ pub struct Attribute {
     pub name: String,
     /// Values, at least one.
     pub values: Vec<String>,
-}
-
-/// Resolves and filters: what this relying party gets of this user's source record.
-pub fn release(
-    _settings: &AttributeSettings,
-    _username: &str,
-    _record: &BTreeMap<String, Vec<String>>,
-    _relying_party: &str,
-) -> Vec<Attribute> {
-    todo!()
 }

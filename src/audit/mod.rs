@@ -1,6 +1,31 @@
 //! What must be remembered: records as fields, formats, one line each. Pure: `server::logs` writes.
+//!
+//! Owns: the labels, the formats and their defaults, the escaping that keeps a line one line, and
+//! the reading back. Does not own: files, rotation, or when a line is written.
 
-use std::collections::BTreeMap;
+mod constants;
+mod escape;
+mod format;
+mod label;
+mod record;
+
+pub use escape::{escape, unescape};
+pub use format::{Fields, Format, FormatError, ParsedLine};
+pub use label::{Arity, Label, UnknownLabel};
+pub use record::{
+    Exchange, Issued, PasswordCheck, duo, password, sso_failure, sso_local, sso_refusal,
+    sso_success,
+};
+
+/// `idp.audit.format`: Shibboleth's default and our own fields after it.
+pub const SSO_FORMAT: &str =
+    "%a|%ST|%T|%u|%SP|%i|%ac|%t|%attr|%n|%f|%SSO|%XX|%XA|%b|%bb|%e|%S|%SS|%s|%UA|%VTX|%VWHY|%VDEG";
+/// `idp.duo.oidc.audit.format`
+pub const DUO_FORMAT: &str = "%AAF|%a|%T|%DuoU|%DuoRedirect|%DuoCID|%DuoReqS|%DuoRespS|%DuoTXID|%DuoDID|%DuoDN|%DuoR|%DuoF|%VTX";
+/// `idp.authn.Password.audit.format`
+pub const PASSWORD_FORMAT: &str = "%a|%T|%SP|%I|%s|%AF|%CV|%u|%tu|%AR|%UA";
+/// `idp.duo.oidc.audit.category`
+pub const DUO_CATEGORY: &str = "Shibboleth-Audit.DuoOIDC";
 
 /// What is audited and how.
 #[derive(Clone, Debug)]
@@ -15,33 +40,48 @@ pub struct AuditSettings {
     pub duo_category: String,
     /// `idp.audit.shortenBindings`
     pub shorten: bool,
+    /// `vestibule.audit.onFailure`
+    pub on_failure: OnFailure,
 }
 
-/// A parsed format: `%label` tokens and literal text.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Format(Vec<Piece>);
-
-/// A piece of a format.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Piece {
-    /// Literal text.
-    Text(String),
-    /// A field's label, without the percent sign.
-    Field(String),
-}
-
-/// The fields of one line, by label.
-#[derive(Clone, Debug, Default)]
-pub struct Fields(pub BTreeMap<&'static str, Vec<String>>);
-
-impl Format {
-    /// Parses a format; an unknown label is an error that names it.
-    pub fn parse(_text: &str) -> Result<Self, String> {
-        todo!()
-    }
-
-    /// One line without its newline; every value escaped.
-    pub fn line(&self, _fields: &Fields) -> String {
-        todo!()
+impl Default for AuditSettings {
+    fn default() -> Self {
+        let parsed = |text| Format::parse(text).expect("the default formats are tested");
+        Self {
+            sso: parsed(SSO_FORMAT),
+            password: Some(parsed(PASSWORD_FORMAT)),
+            duo: Some(parsed(DUO_FORMAT)),
+            duo_category: DUO_CATEGORY.to_owned(),
+            shorten: true,
+            on_failure: OnFailure::Refuse,
+        }
     }
 }
+
+/// What happens while the audit cannot be written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnFailure {
+    /// Logins are refused: nobody gets in without a trace.
+    #[default]
+    Refuse,
+    /// Logins go on; what could not be kept is counted in the process log.
+    Continue,
+}
+
+/// Which trail a line belongs to; each has its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Category {
+    /// `Shibboleth-Audit.SSO`
+    Sso,
+    /// `Shibboleth-Audit.Password`
+    Password,
+    /// `Shibboleth-Audit.Logout`
+    Logout,
+    /// `Shibboleth-Audit.DuoOIDC`, or what renames it.
+    Duo,
+    /// `Shibboleth-Consent-Audit`
+    Consent,
+}
+
+#[cfg(test)]
+mod tests;
