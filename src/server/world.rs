@@ -1,5 +1,6 @@
 //! The one source of time and randomness, and the makers of everything else outside the process.
 
+use crate::audit::Category;
 use crate::authn::moment::Moment;
 use crate::config::settings::Settings;
 use crate::server::back_end::{Directory, DuoClient};
@@ -21,9 +22,26 @@ pub trait Random: Send + Sync + fmt::Debug {
 
 /// Takes finished audit lines.
 pub trait AuditSink: Send + Sync + fmt::Debug {
-    /// Appends one line (without its newline) to a category such as `Shibboleth-Audit.SSO`.
-    fn write(&self, category: &str, line: &str);
+    /// Appends one line (without its newline) to its category's file, after what was written
+    /// before. An error means that the login it belongs to must be refused.
+    fn write(&self, category: Category, line: String) -> Result<(), AuditUnavailable>;
+
+    /// Whether logins may go on: false while lines cannot be kept and
+    /// `vestibule.audit.onFailure` is `refuse`.
+    fn ready(&self) -> bool;
 }
+
+/// The audit cannot keep another line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AuditUnavailable;
+
+impl fmt::Display for AuditUnavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the audit cannot be written")
+    }
+}
+
+impl std::error::Error for AuditUnavailable {}
 
 /// Makes the back ends of one generation of the configuration.
 pub trait BackEnds: Send + Sync + fmt::Debug {
