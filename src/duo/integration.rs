@@ -1,7 +1,12 @@
 //! One Duo application as the operator declared it.
 
 use crate::duo::secret::Secret;
+use std::fmt;
 use std::time::Duration;
+
+/// Longest callback URL: the token endpoint has been seen to refuse more than 256 characters, and
+/// may take more today.
+pub const LONGEST_REDIRECT_URL: usize = 256;
 
 /// One Duo application: API host, client id, secret, and how to talk to it.
 #[derive(Clone, Debug)]
@@ -84,5 +89,242 @@ impl Integration {
     /// `https://` + API host + the path.
     pub fn url(&self, path: &str) -> String {
         format!("https://{}{path}", self.api_host)
+    }
+
+    /// Every fault of its fields; empty when Duo can be called with it.
+    pub fn faults(&self) -> Vec<IntegrationFault> {
+        let client_id = fault(Field::ClientId, exactly(&self.client_id, 20));
+        let secret = fault(
+            Field::ClientSecret,
+            exactly(self.client_secret.expose(), 40),
+        );
+        let host = fault(Field::ApiHost, host_fault(&self.api_host));
+        let redirect = fault(
+            Field::RedirectUrl,
+            self.redirect_url.as_deref().and_then(redirect_fault),
+        );
+        [client_id, secret, host, redirect]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+}
+
+/// One field that Duo would not take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IntegrationFault {
+    /// Which.
+    pub field: Field,
+    /// What is wrong.
+    pub problem: Problem,
+}
+
+/// A field of an [`Integration`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the variants are the fields' own names")]
+pub enum Field {
+    ApiHost,
+    ClientId,
+    ClientSecret,
+    RedirectUrl,
+}
+
+/// What is wrong with a field; the value is never repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// Not this many characters.
+    Length {
+        /// As it is.
+        found: usize,
+        /// As it must be.
+        expected: usize,
+    },
+    /// Longer than this many characters.
+    TooLong(usize),
+    /// Characters other than letters and digits.
+    Characters,
+    /// `https://` in front: the bare host is wanted.
+    Scheme,
+    /// A slash: the bare host is wanted.
+    Path,
+    /// Not a host name, optionally with `:port`.
+    Host,
+    /// Not an absolute `https` URL (`http` on a loopback host), or one with a fragment.
+    Url,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Length { found, expected } => {
+                write!(f, "{found} characters where {expected} are needed")
+            }
+            Self::TooLong(limit) => write!(f, "more than {limit} characters"),
+            Self::Characters => f.write_str("characters other than letters and digits"),
+            Self::Scheme => f.write_str("a scheme where the bare host is wanted"),
+            Self::Path => f.write_str("a slash where the bare host is wanted"),
+            Self::Host => f.write_str("not a host name, optionally with a port"),
+            Self::Url => f.write_str("not an absolute https URL without fragment"),
+        }
+    }
+}
+
+fn fault(field: Field, problem: Option<Problem>) -> Option<IntegrationFault> {
+    problem.map(|problem| IntegrationFault { field, problem })
+}
+
+/// Letters and digits: Duo makes no others, and its Java SDK refuses them.
+fn exactly(value: &str, expected: usize) -> Option<Problem> {
+    let found = value.chars().count();
+    if found != expected {
+        Some(Problem::Length { found, expected })
+    } else if value.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        None
+    } else {
+        Some(Problem::Characters)
+    }
+}
+
+fn host_fault(api_host: &str) -> Option<Problem> {
+    if api_host.contains("://") {
+        return Some(Problem::Scheme);
+    }
+    if api_host.contains('/') {
+        return Some(Problem::Path);
+    }
+    let (name, port) = match api_host.split_once(':') {
+        Some((name, port)) => (name, Some(port)),
+        None => (api_host, None),
+    };
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-".contains(&byte);
+    let name_is_good = !name.is_empty()
+        && name.bytes().all(allowed)
+        && !name.starts_with(['.', '-'])
+        && !name.ends_with(['.', '-']);
+    let port_is_good = port.is_none_or(is_port);
+    (!name_is_good || !port_is_good).then_some(Problem::Host)
+}
+
+fn is_port(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok_and(|port| port > 0)
+}
+
+fn redirect_fault(redirect_url: &str) -> Option<Problem> {
+    if redirect_url.len() > LONGEST_REDIRECT_URL {
+        return Some(Problem::TooLong(LONGEST_REDIRECT_URL));
+    }
+    let acceptable = url::Url::parse(redirect_url).is_ok_and(|url| {
+        let loopback = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+        let scheme = url.scheme() == "https" || (url.scheme() == "http" && loopback);
+        scheme && url.has_host() && url.fragment().is_none()
+    });
+    (!acceptable).then_some(Problem::Url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn good() -> Integration {
+        let secret = Secret::new("0123456789abcdefghijABCDEFGHIJ0123456789");
+        Integration::new(
+            "default",
+            "api-0.duosecurity.test",
+            "DITESTTESTTESTTEST01",
+            secret,
+        )
+    }
+
+    fn host(value: &str) -> Vec<IntegrationFault> {
+        let mut integration = good();
+        value.clone_into(&mut integration.api_host);
+        integration.faults()
+    }
+
+    fn redirect(value: &str) -> Vec<IntegrationFault> {
+        let mut integration = good();
+        integration.redirect_url = Some(value.to_owned());
+        integration.faults()
+    }
+
+    fn one(field: Field, problem: Problem) -> Vec<IntegrationFault> {
+        vec![IntegrationFault { field, problem }]
+    }
+
+    #[test]
+    fn a_host_is_bare_and_may_carry_a_port() {
+        for value in [
+            "api-0.duosecurity.com",
+            "localhost:8443",
+            "127.0.0.1:1",
+            "h:65535",
+        ] {
+            assert_eq!(host(value), vec![], "{value}");
+        }
+        assert_eq!(host("https://api"), one(Field::ApiHost, Problem::Scheme));
+        assert_eq!(host("api/"), one(Field::ApiHost, Problem::Path));
+        for value in [
+            "", ":1", "a b", "a:", "a:0", "a:65536", "a:+1", "a:1:2", "-a", "a.", "a@b",
+        ] {
+            assert_eq!(host(value), one(Field::ApiHost, Problem::Host), "{value}");
+        }
+    }
+
+    #[test]
+    fn the_client_id_has_20_and_the_secret_40_letters_and_digits() {
+        let mut integration = good();
+        integration.client_id = "DITESTTESTTESTTEST0".to_owned();
+        integration.client_secret = Secret::new("0".repeat(41));
+        let length = |found, expected| Problem::Length { found, expected };
+        assert_eq!(
+            integration.faults(),
+            [
+                one(Field::ClientId, length(19, 20)),
+                one(Field::ClientSecret, length(41, 40)),
+            ]
+            .concat()
+        );
+        integration = good();
+        integration.client_id = "DITEST-ESTTESTTEST01".to_owned();
+        assert_eq!(
+            integration.faults(),
+            one(Field::ClientId, Problem::Characters)
+        );
+    }
+
+    #[test]
+    fn a_redirect_url_is_https_or_loopback_http_without_fragment() {
+        for value in [
+            "https://idp.example.org/cb?x=1",
+            "http://localhost:8080/cb",
+            "http://[::1]/cb",
+        ] {
+            assert_eq!(redirect(value), vec![], "{value}");
+        }
+        for value in [
+            "http://idp.example.org/cb",
+            "/cb",
+            "https://a/#x",
+            "javascript:x",
+        ] {
+            assert_eq!(
+                redirect(value),
+                one(Field::RedirectUrl, Problem::Url),
+                "{value}"
+            );
+        }
+        let long = format!("https://a/{}", "x".repeat(LONGEST_REDIRECT_URL));
+        assert_eq!(
+            redirect(&long),
+            one(Field::RedirectUrl, Problem::TooLong(256))
+        );
+    }
+
+    #[test]
+    fn a_fault_never_repeats_the_value() {
+        let mut integration = good();
+        integration.client_secret = Secret::new("topsecret");
+        let shown = format!("{integration:?} {:?}", integration.faults());
+        assert!(!shown.contains("topsecret"), "{shown}");
     }
 }

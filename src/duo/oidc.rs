@@ -1,11 +1,24 @@
 //! The OIDC exchange: health check, authorize URL, code exchange. Requests are values; the caller
 //! sends them and feeds the answer back.
 
+mod answer;
+
+pub use answer::{TokenAnswer, read_health, read_token, server_time};
+
 use crate::duo::integration::Integration;
+use crate::duo::jwt;
 use jiff::Timestamp;
+use serde_json::{Value, json};
+use std::fmt;
+
+/// How long our assertions live: Duo refuses more than an hour ahead, its SDKs use five minutes.
+const ASSERTION_SECONDS: i64 = 300;
+
+/// RFC 7523 section 2.2.
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// A form POST to Duo.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct FormRequest {
     /// Absolute URL.
     pub url: String,
@@ -13,8 +26,19 @@ pub struct FormRequest {
     pub form: Vec<(&'static str, String)>,
 }
 
+/// Names only: the values hold the assertion and the code.
+impl fmt::Debug for FormRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.form.iter().map(|(name, _)| name).collect();
+        f.debug_struct("FormRequest")
+            .field("url", &self.url)
+            .field("form", &names)
+            .finish()
+    }
+}
+
 /// What came back, or why nothing did.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum HttpAnswer {
     /// Any HTTP answer.
     Response {
@@ -30,6 +54,18 @@ pub enum HttpAnswer {
         /// What failed, safe to log.
         reason: String,
     },
+}
+
+/// Without the body: it holds tokens.
+impl fmt::Debug for HttpAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Response { status, body, .. } => {
+                write!(f, "Response({status}, {} bytes)", body.len())
+            }
+            Self::Transport { reason } => write!(f, "Transport({reason})"),
+        }
+    }
 }
 
 /// The values that bind one authorize request to its callback.
@@ -69,46 +105,211 @@ pub enum DuoError {
     Malformed(String),
 }
 
-/// The health check request (A.3).
-pub fn health_check(_integration: &Integration, _jti: &str, _now: Timestamp) -> FormRequest {
-    todo!()
+impl fmt::Display for DuoError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable(reason) => write!(f, "Duo cannot be reached: {reason}"),
+            Self::ServerError(status) => write!(f, "Duo answered with an error of its own: {status}"),
+            Self::RateLimited => f.write_str("Duo says there are too many requests"),
+            Self::InvalidClient { clock_difference } => invalid_client(f, *clock_difference),
+            Self::WrongApplicationKind => f.write_str(
+                "Duo knows the client id as another kind of application; a \"Web SDK\" application is needed",
+            ),
+            Self::InvalidGrant => f.write_str(
+                "Duo refused the code: unknown, used, expired, or issued for another redirect URI",
+            ),
+            Self::Refused(status, text) => write!(f, "Duo refused ({status}): {text}"),
+            Self::Malformed(what) => write!(f, "Duo's answer is not what the protocol says: {what}"),
+        }
+    }
 }
 
-/// Reads a health check's answer.
-pub fn read_health(_answer: &HttpAnswer, _now: Timestamp) -> Result<(), DuoError> {
-    todo!()
+impl std::error::Error for DuoError {}
+
+fn invalid_client(f: &mut fmt::Formatter<'_>, difference: Option<i64>) -> fmt::Result {
+    f.write_str("Duo does not accept the client id and secret")?;
+    match difference {
+        Some(seconds) if seconds.abs() > 30 => {
+            write!(f, "; our clock differs from Duo's by {seconds} s")
+        }
+        Some(_) => f.write_str("; the clocks agree, so the secret or the host is wrong"),
+        None => f.write_str("; the secret, the host or the clock is wrong"),
+    }
+}
+
+/// The health check request (A.3).
+pub fn health_check(integration: &Integration, jti: &str, now: Timestamp) -> FormRequest {
+    let url = integration.url(&integration.health_endpoint);
+    let assertion = client_assertion(integration, &url, jti, now);
+    let form = vec![
+        ("client_id", integration.client_id.clone()),
+        ("client_assertion", assertion),
+    ];
+    FormRequest { url, form }
 }
 
 /// The authorize URL with its signed request JWT (A.4).
+///
+/// Everything stands in the signed request, the nonce too; the query repeats only what Duo
+/// requires there.
 pub fn authorize_url(
-    _integration: &Integration,
-    _parameters: &AuthorizeParameters,
-    _now: Timestamp,
+    integration: &Integration,
+    parameters: &AuthorizeParameters,
+    now: Timestamp,
 ) -> String {
-    todo!()
+    let request = signed(integration, &request_claims(integration, parameters, now));
+    let query = form_urlencoded::Serializer::new(String::new())
+        .append_pair("response_type", "code")
+        .append_pair("client_id", &integration.client_id)
+        .append_pair("request", &request)
+        .finish();
+    format!(
+        "{}?{query}",
+        integration.url(&integration.authorize_endpoint)
+    )
 }
 
 /// The token request (A.6).
 pub fn token(
-    _integration: &Integration,
-    _code: &str,
-    _redirect_uri: &str,
-    _jti: &str,
-    _now: Timestamp,
+    integration: &Integration,
+    code: &str,
+    redirect_uri: &str,
+    jti: &str,
+    now: Timestamp,
 ) -> FormRequest {
-    todo!()
+    let url = integration.url(&integration.token_endpoint);
+    let assertion = client_assertion(integration, &url, jti, now);
+    let form = vec![
+        ("grant_type", "authorization_code".to_owned()),
+        ("code", code.to_owned()),
+        ("redirect_uri", redirect_uri.to_owned()),
+        ("client_id", integration.client_id.clone()),
+        ("client_assertion_type", ASSERTION_TYPE.to_owned()),
+        ("client_assertion", assertion),
+    ];
+    FormRequest { url, form }
 }
 
-/// The token answer, parsed; the tokens themselves never reach a log.
-#[derive(Clone)]
-pub struct TokenAnswer {
-    /// The signed result.
-    pub id_token: String,
-    /// The whole answer with its tokens redacted, for scripts and the demo's result page.
-    pub redacted: serde_json::Value,
+fn request_claims(
+    integration: &Integration,
+    parameters: &AuthorizeParameters,
+    now: Timestamp,
+) -> Value {
+    json!({
+        "response_type": "code",
+        "scope": "openid",
+        "client_id": integration.client_id,
+        "redirect_uri": parameters.redirect_uri,
+        "state": parameters.state,
+        "nonce": parameters.nonce,
+        "duo_uname": parameters.username,
+        "use_duo_code_attribute": true,
+        "iss": integration.client_id,
+        "aud": integration.url(""),
+        "iat": now.as_second(),
+        "exp": now.as_second() + ASSERTION_SECONDS,
+    })
 }
 
-/// Reads the token endpoint's answer.
-pub fn read_token(_answer: &HttpAnswer, _now: Timestamp) -> Result<TokenAnswer, DuoError> {
-    todo!()
+/// The client assertion of A.2, for one endpoint and one use.
+fn client_assertion(integration: &Integration, url: &str, jti: &str, now: Timestamp) -> String {
+    let claims = json!({
+        "iss": integration.client_id,
+        "sub": integration.client_id,
+        "aud": url,
+        "jti": jti,
+        "iat": now.as_second(),
+        "exp": now.as_second() + ASSERTION_SECONDS,
+    });
+    signed(integration, &claims)
+}
+
+fn signed(integration: &Integration, claims: &Value) -> String {
+    jwt::sign(claims, &integration.client_secret)
+        .expect("a JSON object of strings and numbers always signs")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::duo::secret::Secret;
+    use std::collections::BTreeMap;
+
+    fn integration() -> Integration {
+        let secret = Secret::new("0123456789abcdefghijABCDEFGHIJ0123456789");
+        Integration::new(
+            "default",
+            "api.example.org:8443",
+            "DITESTTESTTESTTEST01",
+            secret,
+        )
+    }
+
+    fn now() -> Timestamp {
+        "2026-11-23T12:00:00Z".parse().unwrap()
+    }
+
+    fn claims_of(token: &str) -> Value {
+        jwt::verify(token, &integration().client_secret).unwrap()
+    }
+
+    #[test]
+    fn the_health_check_carries_an_assertion_for_its_own_url() {
+        let request = health_check(&integration(), "a-jti", now());
+        let url = "https://api.example.org:8443/oauth/v1/health_check";
+        assert_eq!(request.url, url);
+        let form: BTreeMap<_, _> = request.form.into_iter().collect();
+        assert_eq!(form["client_id"], "DITESTTESTTESTTEST01");
+        let claims = claims_of(&form["client_assertion"]);
+        assert_eq!(claims["aud"], url);
+        assert_eq!(claims["iss"], "DITESTTESTTESTTEST01");
+        assert_eq!(claims["sub"], "DITESTTESTTESTTEST01");
+        assert_eq!(claims["jti"], "a-jti");
+        assert_eq!(claims["exp"], now().as_second() + 300);
+    }
+
+    #[test]
+    fn the_authorize_url_signs_everything_that_binds_the_answer() {
+        let parameters = AuthorizeParameters {
+            state: "s".repeat(43),
+            nonce: "n".repeat(43),
+            redirect_uri: "https://idp.example.org/cb?a=b&c=d".to_owned(),
+            username: "jo hn+ü".to_owned(),
+        };
+        let url = url::Url::parse(&authorize_url(&integration(), &parameters, now())).unwrap();
+        assert_eq!(url.path(), "/oauth/v1/authorize");
+        let query: BTreeMap<String, String> = url.query_pairs().into_owned().collect();
+        assert_eq!(query["response_type"], "code");
+        let claims = claims_of(&query["request"]);
+        assert_eq!(claims["state"], parameters.state);
+        assert_eq!(claims["nonce"], parameters.nonce);
+        assert_eq!(claims["redirect_uri"], parameters.redirect_uri);
+        assert_eq!(claims["duo_uname"], "jo hn+ü");
+        assert_eq!(claims["aud"], "https://api.example.org:8443");
+        assert_eq!(claims["use_duo_code_attribute"], true);
+    }
+
+    #[test]
+    fn the_token_request_repeats_the_redirect_uri_byte_for_byte() {
+        let request = token(&integration(), "c0de", "https://x/?a=%20+", "j", now());
+        let form: BTreeMap<_, _> = request.form.into_iter().collect();
+        assert_eq!(form["redirect_uri"], "https://x/?a=%20+");
+        assert_eq!(form["code"], "c0de");
+        assert_eq!(form["grant_type"], "authorization_code");
+        assert_eq!(form["client_assertion_type"], ASSERTION_TYPE);
+        assert_eq!(claims_of(&form["client_assertion"])["aud"], request.url);
+    }
+
+    #[test]
+    fn debug_shows_neither_assertion_nor_body() {
+        let request = token(&integration(), "c0de", "https://x/", "j", now());
+        let shown = format!("{request:?}");
+        assert!(!shown.contains("c0de") && !shown.contains("eyJ"), "{shown}");
+        let answer = HttpAnswer::Response {
+            status: 200,
+            headers: vec![],
+            body: b"tokens".to_vec(),
+        };
+        assert_eq!(format!("{answer:?}"), "Response(200, 6 bytes)");
+    }
 }
