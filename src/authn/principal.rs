@@ -1,11 +1,13 @@
 //! Authentication context classes in order of strength, and what a request accepts.
 
 use crate::authn::evidence::Grade;
+use crate::authn::flow::FlowId;
+use crate::authn::result::FactorResult;
 use crate::saml::context::{
     AuthnContextClassRef, Comparison, PASSWORD, PASSWORD_PROTECTED_TRANSPORT, REFEDS_MFA,
     REFEDS_SFA, RequestedAuthnContext, UNSPECIFIED,
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The four strengths, weakest first; the order of classes and what each needs as evidence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -86,6 +88,33 @@ impl ClassOrder {
         }
     }
 
+    /// Whether a password may claim the class: anything not declared to need more factors.
+    pub fn password_may_claim(&self, class: &AuthnContextClassRef) -> bool {
+        self.strength(class)
+            .is_none_or(|strength| strength < Strength::MultiFactor)
+    }
+
+    /// What these results may claim together. Two-factor classes need two factors: a Duo result on
+    /// its own claims only what is phishing-resistant by itself.
+    pub fn held(&self, results: &BTreeMap<FlowId, FactorResult>) -> BTreeSet<AuthnContextClassRef> {
+        let alone = results.len() == 1;
+        let counts = |result: &FactorResult, class: &AuthnContextClassRef| {
+            !alone
+                || result.flow() == FlowId::Password
+                || self.strength(class) == Some(Strength::PhishingResistant)
+        };
+        results
+            .values()
+            .flat_map(|result| {
+                result
+                    .principals()
+                    .iter()
+                    .filter(move |c| counts(result, c))
+            })
+            .cloned()
+            .collect()
+    }
+
     /// The class to assert for a request from what is true, or `None` when nothing fits.
     ///
     /// SAML core 3.3.2.2.1. `exact` takes the requested classes in order, the others compare
@@ -99,9 +128,9 @@ impl ClassOrder {
             Comparison::Exact => requested
                 .classes
                 .iter()
-                .find_map(|class| self.exactly(class, held)),
+                .find_map(|class| Self::exactly(class, held)),
             Comparison::Minimum => requested.classes.iter().find_map(|class| {
-                self.exactly(class, held)
+                Self::exactly(class, held)
                     .or_else(|| self.comparable(held, |s| Some(s) >= self.strength(class), class))
             }),
             Comparison::Maximum => {
@@ -125,7 +154,6 @@ impl ClassOrder {
     }
 
     fn exactly(
-        &self,
         class: &AuthnContextClassRef,
         held: &BTreeSet<AuthnContextClassRef>,
     ) -> Option<AuthnContextClassRef> {

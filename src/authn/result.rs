@@ -1,7 +1,8 @@
 //! Results: built only from evidence, reused one by one, merged at the end.
 
-use crate::authn::evidence::Evidence;
+use crate::authn::evidence::{DuoVerified, Evidence, Grade, PasswordVerified};
 use crate::authn::flow::FlowId;
+use crate::authn::principal::ClassOrder;
 use crate::saml::context::AuthnContextClassRef;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -14,14 +15,37 @@ pub struct FactorResult {
     evidence: Evidence,
     principals: BTreeSet<AuthnContextClassRef>,
     /// Last use; reuse moves it.
-    pub last_activity: Timestamp,
-    /// Whether it came from an earlier request.
-    pub previous: bool,
+    pub(super) last_activity: Timestamp,
+    pub(super) previous: bool,
 }
 
 impl FactorResult {
-    /// A fresh result of a flow with the principals its evidence supports.
-    pub fn new(
+    /// A password's result. Whatever is configured, a password alone claims nothing that is
+    /// declared to need more than one factor.
+    pub fn password(
+        evidence: PasswordVerified,
+        mut principals: BTreeSet<AuthnContextClassRef>,
+        classes: &ClassOrder,
+        now: Timestamp,
+    ) -> Self {
+        principals.retain(|class| classes.password_may_claim(class));
+        let evidence = Evidence::Password(evidence);
+        Self::fresh(FlowId::Password, evidence, principals, now)
+    }
+
+    /// A Duo result: of the wanted principals, those that its grade supports.
+    pub fn duo(
+        evidence: DuoVerified,
+        grade: Grade,
+        mut principals: BTreeSet<AuthnContextClassRef>,
+        classes: &ClassOrder,
+        now: Timestamp,
+    ) -> Self {
+        principals.retain(|class| classes.duo_may_claim(class, grade));
+        Self::fresh(FlowId::DuoOidc, Evidence::Duo(evidence), principals, now)
+    }
+
+    fn fresh(
         flow: FlowId,
         evidence: Evidence,
         principals: BTreeSet<AuthnContextClassRef>,
@@ -44,6 +68,24 @@ impl FactorResult {
     /// The evidence.
     pub fn evidence(&self) -> &Evidence {
         &self.evidence
+    }
+
+    /// The same result, seen from a later request.
+    pub(super) fn into_previous(self) -> Self {
+        Self {
+            previous: true,
+            ..self
+        }
+    }
+
+    /// Last use.
+    pub fn last_activity(&self) -> Timestamp {
+        self.last_activity
+    }
+
+    /// Whether it came from an earlier request.
+    pub fn previous(&self) -> bool {
+        self.previous
     }
 
     /// What it may claim.
@@ -84,14 +126,6 @@ impl AuthenticationResult {
         &self.factors
     }
 
-    /// The union of what the factors may claim.
-    pub fn principals(&self) -> BTreeSet<AuthnContextClassRef> {
-        self.factors
-            .values()
-            .flat_map(|result| result.principals().iter().cloned())
-            .collect()
-    }
-
     /// AuthnInstant: when the login reached its strength, that is its latest factor's instant.
     pub fn authn_instant(&self) -> Timestamp {
         self.factors
@@ -104,6 +138,16 @@ impl AuthenticationResult {
     /// True when every part came from an earlier request: pure single sign-on (`%SSO`).
     pub fn previous(&self) -> bool {
         self.factors.values().all(|result| result.previous)
+    }
+
+    /// What the session keeps: these factors, and earlier ones of the same user that this login
+    /// did not run (a forced login does not void them).
+    pub fn carry_over(&self, earlier: &[FactorResult]) -> Vec<FactorResult> {
+        let kept = earlier.iter().filter(|result| {
+            result.evidence().username() == self.username()
+                && !self.factors.contains_key(&result.flow())
+        });
+        self.factors.values().chain(kept).cloned().collect()
     }
 
     /// True when a factor that policy wanted was skipped because it failed (invariant 14).

@@ -5,10 +5,10 @@ use crate::authn::evidence::EvidenceTable;
 use crate::authn::flow::FlowId;
 use crate::authn::principal::ClassOrder;
 use crate::authn::strategy::{ScriptName, Strategies};
-use crate::authn::transition::TransitionMap;
+use crate::authn::transition::{Target, TransitionMap};
 use crate::duo::integration::Integration;
-use crate::saml::context::AuthnContextClassRef;
-use std::collections::BTreeMap;
+use crate::saml::context::{AuthnContextClassRef, RequestedAuthnContext};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +19,8 @@ pub struct Rules {
     pub top_level: Vec<FlowId>,
     /// Descriptors of every flow.
     pub flows: BTreeMap<FlowId, FlowDescriptor>,
-    /// The MFA flow's map.
+    /// The map in force: the MFA flow's, or [`TransitionMap::single`] when `idp.authn.flows` names
+    /// one factor only.
     pub transitions: TransitionMap,
     /// The order of classes.
     pub classes: ClassOrder,
@@ -52,4 +53,57 @@ pub struct DuoRules {
     pub evidence: EvidenceTable,
     /// How long a redirect to Duo stays good (`vestibule.duo.pendingLifetime`).
     pub pending_lifetime: Duration,
+}
+
+impl Rules {
+    /// Whether a flow can run at all: it is described, and Duo has an integration.
+    pub fn available(&self, flow: FlowId) -> bool {
+        self.flows.contains_key(&flow)
+            && (flow != FlowId::DuoOidc || !self.duo.integrations.is_empty())
+    }
+
+    /// Whether any flow the map can reach could satisfy this: what cannot be satisfied is refused
+    /// before anybody is asked for a password (truth table R12, R16).
+    pub fn can_satisfy(&self, wanted: Option<&RequestedAuthnContext>) -> bool {
+        wanted.is_none_or(|wanted| self.classes.select(wanted, &self.potential()).is_some())
+    }
+
+    /// Every class that some login under these rules might hold.
+    pub fn potential(&self) -> BTreeSet<AuthnContextClassRef> {
+        let reachable = self.reachable();
+        let of = |flow: FlowId| {
+            self.flows
+                .get(&flow)
+                .filter(|_| reachable.contains(&flow) && self.available(flow))
+                .map(|descriptor| descriptor.supported_principals.iter().cloned())
+                .into_iter()
+                .flatten()
+        };
+        let mut potential: BTreeSet<_> = of(FlowId::Password)
+            .filter(|class| self.classes.password_may_claim(class))
+            .chain(of(FlowId::DuoOidc))
+            .collect();
+        if reachable.contains(&FlowId::DuoOidc) {
+            let integrations = self.duo.integrations.values();
+            potential.extend(integrations.flat_map(|duo| {
+                duo.supported_principals
+                    .iter()
+                    .map(AuthnContextClassRef::new)
+            }));
+        }
+        potential
+    }
+
+    /// The flows that rules name; a script may choose any.
+    fn reachable(&self) -> BTreeSet<FlowId> {
+        let mut flows = BTreeSet::new();
+        for (_, target) in self.transitions.rules() {
+            match target {
+                Target::Flow(flow) => drop(flows.insert(*flow)),
+                Target::Script(_) => flows.extend(FlowId::ALL),
+                Target::End | Target::Fail | Target::FailWith(_) => {}
+            }
+        }
+        flows
+    }
 }

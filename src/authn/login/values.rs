@@ -1,25 +1,16 @@
-//! The login: a state machine that is advanced by inputs and returns what to do next.
-//!
-//! `advance` consumes the login, so an old state cannot be used again. One place,
-//! [`Login::advance`], decides the next step.
+//! What goes into a login and what comes out of it, as values.
 
+use super::Login;
 use crate::authn::event::Event;
+use crate::authn::evidence::PasswordVerified;
 use crate::authn::facts::{FactKey, FactValue, RelyingPartyFacts, RequestFacts};
-use crate::authn::flow::FlowId;
-use crate::authn::moment::Moment;
 use crate::authn::result::{AuthenticationResult, FactorResult};
-use crate::authn::rules::Rules;
 use crate::duo::claims::ClaimError;
 use crate::duo::oidc::{DuoError, FormRequest, HttpAnswer};
-use jiff::Timestamp;
+use crate::duo::secret::Secret;
+use crate::saml::context::AuthnContextClassRef;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-
-/// A login in progress. Serializable, so that it survives a restart.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Login {
-    transaction: String,
-}
 
 /// Where a login starts from.
 #[derive(Clone, Debug)]
@@ -31,7 +22,7 @@ pub struct Start {
     /// `request`, with the requested context exactly as asked.
     pub request: RequestFacts,
     /// Classes to require when the relying party asked for none.
-    pub default_classes: Vec<crate::saml::context::AuthnContextClassRef>,
+    pub default_classes: Vec<AuthnContextClassRef>,
     /// Results of earlier logins in this browser, for single sign-on.
     pub earlier: Vec<FactorResult>,
 }
@@ -59,7 +50,7 @@ pub enum Form {
         /// As typed.
         username: String,
         /// As typed.
-        password: crate::duo::secret::Secret,
+        password: Secret,
     },
     /// A button of a Duo page: go to Duo (again).
     Retry,
@@ -107,7 +98,7 @@ pub enum Answer {
 #[derive(Clone, Debug)]
 pub enum PasswordAnswer {
     /// Right.
-    Verified(crate::authn::evidence::PasswordVerified),
+    Verified(PasswordVerified),
     /// Unknown user, wrong password or locked account: one answer for all three.
     Refused,
     /// The back end could not say, or is overloaded.
@@ -195,10 +186,10 @@ pub enum DuoProblem {
 pub enum Call {
     /// Check a password.
     Password {
-        /// Trimmed and folded as configured.
+        /// As typed; the back end trims and folds it as configured.
         username: String,
         /// As typed.
-        password: crate::duo::secret::Secret,
+        password: Secret,
     },
     /// Duo's health check.
     Health {
@@ -233,7 +224,7 @@ pub struct Success {
     /// The merged result.
     pub result: AuthenticationResult,
     /// The class to assert.
-    pub class: crate::saml::context::AuthnContextClassRef,
+    pub class: AuthnContextClassRef,
     /// Why each step was taken (`%VWHY`).
     pub why: String,
     /// Keys and values from scripts' `audit(..)`.
@@ -297,33 +288,4 @@ pub struct DuoRecord {
     pub reason: String,
     /// `%DuoF`
     pub factor: String,
-}
-
-impl Login {
-    /// A login that has not begun.
-    pub fn new(_start: Start) -> Self {
-        todo!()
-    }
-
-    /// Advances the login by one input.
-    pub fn advance(self, _input: Input, _rules: &Rules, _moment: &Moment) -> Turn {
-        let _: (FlowId, Timestamp);
-        todo!()
-    }
-
-    /// The transaction id.
-    pub fn transaction(&self) -> &str {
-        &self.transaction
-    }
-
-    /// The user, once known.
-    pub fn username(&self) -> Option<&str> {
-        todo!()
-    }
-
-    /// The user cancelled, or the login expired: the failure to audit and answer, with the line
-    /// that an expiring Duo step leaves.
-    pub fn abandon(self, _event: Event) -> (Failure, Vec<Record>) {
-        todo!()
-    }
 }

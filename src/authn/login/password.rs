@@ -1,0 +1,114 @@
+//! The Password flow: a form, a check, a result.
+
+use super::run::{FlowTurn, Ground};
+use super::values::{Answer, Call, Form, Input, Page, PasswordAnswer, PasswordProblem, Record};
+use crate::authn::event::Event;
+use crate::authn::evidence::PasswordVerified;
+use crate::authn::flow::FlowId;
+use crate::authn::result::FactorResult;
+use crate::duo::secret::Secret;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// Where the Password flow stands.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum State {
+    /// The form is shown.
+    AwaitForm {
+        problem: Option<PasswordProblem>,
+        username: String,
+    },
+    /// The back end is checking.
+    Checking { username: String },
+}
+
+/// Starts the flow with an empty form.
+pub(super) fn start() -> FlowTurn<State> {
+    show(None, String::new())
+}
+
+impl State {
+    pub(super) fn advance(self, input: Input, ground: &mut Ground<'_>) -> FlowTurn<State> {
+        match (self, input) {
+            (Self::AwaitForm { .. }, Input::Form(Form::Password { username, password })) => {
+                submitted(username, password)
+            }
+            (_, Input::Form(Form::Cancel)) => FlowTurn::Fail(Event::ReselectFlow),
+            (Self::Checking { username }, Input::Answer(Answer::Password(answer))) => {
+                answered(username, answer, ground)
+            }
+            (Self::AwaitForm { problem, username }, _) => show(problem, username),
+            // The check was lost (a restart in between): the form is shown again.
+            (Self::Checking { username }, _) => show(None, username),
+        }
+    }
+}
+
+fn submitted(username: String, password: Secret) -> FlowTurn<State> {
+    if username.trim().is_empty() || password.expose().is_empty() {
+        return show(Some(PasswordProblem::Missing), username);
+    }
+    let state = State::Checking {
+        username: username.clone(),
+    };
+    FlowTurn::Call(Call::Password { username, password }, state)
+}
+
+fn answered(username: String, answer: PasswordAnswer, ground: &mut Ground<'_>) -> FlowTurn<State> {
+    match answer {
+        PasswordAnswer::Verified(evidence) => {
+            ground
+                .records
+                .push(record(&username, "Success", evidence.validator()));
+            FlowTurn::Succeed(result(evidence, ground))
+        }
+        PasswordAnswer::Refused => {
+            ground
+                .records
+                .push(record(&username, Event::InvalidCredentials.as_str(), ""));
+            show(Some(PasswordProblem::Refused), username)
+        }
+        PasswordAnswer::Unavailable => {
+            ground.records.push(record(
+                &username,
+                Event::AuthenticationException.as_str(),
+                "",
+            ));
+            show(Some(PasswordProblem::Unavailable), username)
+        }
+    }
+}
+
+fn result(evidence: PasswordVerified, ground: &Ground<'_>) -> FactorResult {
+    let principals = ground
+        .rules
+        .flows
+        .get(&FlowId::Password)
+        .filter(|descriptor| descriptor.add_default_principals)
+        .map(|descriptor| {
+            descriptor
+                .supported_principals
+                .iter()
+                .cloned()
+                .collect::<BTreeSet<_>>()
+        })
+        .unwrap_or_default();
+    let now = ground.moment.now;
+    FactorResult::password(evidence, principals, &ground.rules.classes, now)
+}
+
+fn show(problem: Option<PasswordProblem>, username: String) -> FlowTurn<State> {
+    let page = Page::Password {
+        error: problem,
+        username: username.clone(),
+    };
+    FlowTurn::Show(page, State::AwaitForm { problem, username })
+}
+
+fn record(username: &str, outcome: &str, validator: &str) -> Record {
+    Record::Password {
+        username: username.to_owned(),
+        outcome: outcome.to_owned(),
+        validator: validator.to_owned(),
+    }
+}

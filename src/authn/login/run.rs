@@ -1,0 +1,492 @@
+//! One advance of a login: the engine of the transition map.
+
+use super::core::Core;
+use super::values::{Answer, Call, Form, Input, Page, Record, Step, Success, Turn, Verdict};
+use super::{Left, Login, State, duo_oidc, password};
+use crate::authn::descriptor::Condition;
+use crate::authn::event::Event;
+use crate::authn::facts::{FactKey, FactValue};
+use crate::authn::flow::FlowId;
+use crate::authn::moment::Moment;
+use crate::authn::principal::Strength;
+use crate::authn::result::{AuthenticationResult, FactorResult};
+use crate::authn::rules::Rules;
+use crate::authn::strategy::{Decision, Next, ScriptName};
+use crate::authn::transition::{Stage, Target};
+use crate::saml::context::{AuthnContextClassRef, UNSPECIFIED};
+use jiff::Timestamp;
+use std::time::Duration;
+
+/// What a flow's own machine wants.
+pub(super) enum FlowTurn<S> {
+    Show(Page, S),
+    Redirect(String, S),
+    Call(Call, S),
+    /// A strategy asked for a fact; ask the flow again with it.
+    Needs(FactKey, S),
+    Succeed(FactorResult),
+    /// The flow ends with this event.
+    Fail(Event),
+    /// The flow is stuck: a rule of the operator may take over, else its page is shown.
+    Trouble(Trouble, S),
+}
+
+/// The event a stuck flow would end with.
+pub(super) struct Trouble {
+    pub(super) event: Event,
+    pub(super) outage: bool,
+}
+
+/// What a flow's machine may read and write.
+pub(super) struct Ground<'a> {
+    pub(super) core: &'a mut Core,
+    pub(super) rules: &'a Rules,
+    pub(super) moment: &'a Moment,
+    pub(super) records: &'a mut Vec<Record>,
+}
+
+/// A login while it is being advanced.
+pub(super) struct Run<'a> {
+    core: Core,
+    rules: &'a Rules,
+    moment: &'a Moment,
+    records: Vec<Record>,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(core: Core, rules: &'a Rules, moment: &'a Moment) -> Self {
+        Self {
+            core,
+            rules,
+            moment,
+            records: Vec::new(),
+        }
+    }
+
+    pub(super) fn turn(mut self, state: State, input: Input) -> Turn {
+        self.core.steps += 1;
+        if self.core.steps > self.rules.step_limit {
+            self.core.note("step limit reached".to_owned());
+            return self.fail(Event::AuthenticationException);
+        }
+        match (state, input) {
+            (State::Ready { earlier }, Input::Answer(Answer::Fact(key, value))) => {
+                self.learn(key, value);
+                self.recall(earlier)
+            }
+            (State::Deciding(left), Input::Answer(Answer::Fact(key, value))) => {
+                self.learn(key, value);
+                self.decide(left)
+            }
+            (State::Password(flow), input) => {
+                let next = flow.advance(input, &mut self.ground());
+                self.after_password(next)
+            }
+            (State::DuoOidc(flow), input) => {
+                if let Input::Answer(Answer::Fact(key, value)) = &input {
+                    self.learn(*key, value.clone());
+                }
+                let next = flow.advance(input, &mut self.ground());
+                self.after_duo(next)
+            }
+            (State::Ready { .. } | State::Deciding(_), Input::Form(Form::Cancel)) => {
+                self.fail(Event::ReselectFlow)
+            }
+            // The beginning, or a call was lost in a restart: take the step from its start.
+            (State::Ready { earlier }, _) => self.begin(earlier),
+            (State::Deciding(left), _) => self.decide(left),
+        }
+    }
+
+    /// What can be refused before anybody is asked for anything.
+    fn begin(mut self, earlier: Vec<FactorResult>) -> Turn {
+        let request = &self.core.request;
+        // A forced login needs a user, a passive one must not need any (SAML core 3.4.1).
+        if request.force_authn && request.is_passive {
+            return self.fail(Event::NoPassive);
+        }
+        if !self.rules.can_satisfy(self.core.wanted.as_ref()) {
+            self.core
+                .note("no flow can satisfy the requested context".to_owned());
+            return self.fail(Event::RequestUnsupported);
+        }
+        self.recall(earlier)
+    }
+
+    /// Brings back earlier results that may still be used, each on its own (Shibboleth's MFA flow
+    /// takes its inner results out one by one).
+    fn recall(mut self, earlier: Vec<FactorResult>) -> Turn {
+        self.core.results.clear();
+        let fresh: Vec<_> = earlier
+            .iter()
+            .filter(|result| self.fresh(result))
+            .cloned()
+            .collect();
+        for result in fresh {
+            self.core.take(result.into_previous());
+        }
+        for flow in FlowId::ALL {
+            match self.reusable(flow) {
+                Ok(true) => {}
+                Ok(false) => drop(self.core.results.remove(&flow)),
+                Err(key) => return self.ask(key, State::Ready { earlier }),
+            }
+        }
+        self.decide(Left::proceed(Stage::Start))
+    }
+
+    /// Whether an earlier result is still within its flow's times and not barred by ForceAuthn.
+    fn fresh(&self, result: &FactorResult) -> bool {
+        let within = |since: Timestamp, limit: Option<Duration>| {
+            limit.is_none_or(|limit| {
+                let age = self.moment.now.duration_since(since);
+                age.unsigned_abs() < limit && !age.is_negative()
+            })
+        };
+        !self.core.request.force_authn
+            && self
+                .rules
+                .flows
+                .get(&result.flow())
+                .is_some_and(|descriptor| {
+                    within(result.evidence().at(), descriptor.lifetime)
+                        && within(result.last_activity, descriptor.inactivity_timeout)
+                })
+    }
+
+    fn reusable(&mut self, flow: FlowId) -> Result<bool, FactKey> {
+        let rules = self.rules;
+        let Some(descriptor) = rules.flows.get(&flow) else {
+            return Ok(false);
+        };
+        Ok(self.holds(&descriptor.activation_condition)?
+            && self.holds(&descriptor.reuse_condition)?)
+    }
+
+    /// A script that fails makes its condition false: no reuse, no activation.
+    fn holds(&mut self, condition: &Condition) -> Result<bool, FactKey> {
+        let script = match condition {
+            Condition::Constant(value) => return Ok(*value),
+            Condition::Script(script) => script,
+        };
+        let view = self.core.view(self.rules, Event::Proceed, self.moment.now);
+        match self.rules.strategies.condition(script, &view) {
+            Decision::Made(value, trace) => {
+                self.core.keep(trace);
+                Ok(value)
+            }
+            Decision::Needs(key) => Err(key),
+            Decision::Failed(reason) => {
+                self.core.note(reason);
+                Ok(false)
+            }
+        }
+    }
+
+    /// The one place where the next step is decided.
+    fn decide(mut self, mut left: Left) -> Turn {
+        loop {
+            self.core.steps += 1;
+            if self.core.steps > self.rules.step_limit {
+                self.core.note("step limit reached".to_owned());
+                return self.fail(Event::AuthenticationException);
+            }
+            let next = match self.next(left) {
+                Ok(next) => next,
+                Err(key) => return self.ask(key, State::Deciding(left)),
+            };
+            let flow = match next {
+                Next::Fail(event) => return self.fail(event),
+                Next::End => return self.finish(left),
+                Next::Flow(flow) => flow,
+            };
+            match self.admit(flow, left) {
+                Ok(Admitted::Reuse) => {
+                    self.core.note(format!("{flow} reused"));
+                    left = Left::proceed(Stage::After(flow));
+                }
+                Ok(Admitted::Run) => return self.run(flow),
+                Ok(Admitted::Refused(event)) => return self.fail(event),
+                Err(key) => return self.ask(key, State::Deciding(left)),
+            }
+        }
+    }
+
+    fn next(&mut self, left: Left) -> Result<Next, FactKey> {
+        let rules = self.rules;
+        let (next, by) = match rules.transitions.target(left.stage, left.event) {
+            Target::Flow(flow) => (Next::Flow(*flow), None),
+            Target::End => (Next::End, None),
+            Target::Fail => (Next::Fail(left.event), None),
+            Target::FailWith(event) => (Next::Fail(*event), None),
+            Target::Script(script) => (self.ask_script(script, left)?, Some(script)),
+        };
+        self.note_transition(left, by, &next);
+        Ok(next)
+    }
+
+    fn ask_script(&mut self, script: &ScriptName, left: Left) -> Result<Next, FactKey> {
+        let view = self.core.view(self.rules, left.event, self.moment.now);
+        match self.rules.strategies.next_factor(script, &view) {
+            Decision::Made(next, trace) => {
+                self.core.keep(trace);
+                Ok(next)
+            }
+            Decision::Needs(key) => Err(key),
+            Decision::Failed(reason) => {
+                self.core.note(reason);
+                Ok(Next::Fail(Event::AuthenticationException))
+            }
+        }
+    }
+
+    fn note_transition(&mut self, left: Left, by: Option<&ScriptName>, next: &Next) {
+        let stage = match left.stage {
+            Stage::Start => "start",
+            Stage::After(flow) => flow.name(),
+        };
+        let by = by
+            .map(|script| format!(" by script:{script}"))
+            .unwrap_or_default();
+        let next = match next {
+            Next::Flow(flow) => flow.to_string(),
+            Next::End => "end".to_owned(),
+            Next::Fail(event) => format!("fail:{event}"),
+        };
+        self.core
+            .note(format!("{stage}.{} -> {next}{by}", left.event));
+    }
+
+    /// Whether a flow may run now, or an active result stands in for it (Shibboleth's
+    /// `validateLoginTransitions`).
+    fn admit(&mut self, flow: FlowId, left: Left) -> Result<Admitted, FactKey> {
+        let rules = self.rules;
+        let (passive, forced, non_browser) = {
+            let request = &self.core.request;
+            (request.is_passive, request.force_authn, request.non_browser)
+        };
+        let unavailable = if passive {
+            Event::NoPassive
+        } else {
+            Event::NoPotentialFlow
+        };
+        let Some(descriptor) = rules.flows.get(&flow).filter(|_| rules.available(flow)) else {
+            return Ok(Admitted::Refused(unavailable));
+        };
+        // A rule that leads from a flow back to itself means: again.
+        if self.core.results.contains_key(&flow) && left.stage != Stage::After(flow) {
+            return Ok(Admitted::Reuse);
+        }
+        if !self.holds(&descriptor.activation_condition)? {
+            return Ok(Admitted::Refused(unavailable));
+        }
+        Ok(match () {
+            () if passive && !descriptor.passive => Admitted::Refused(Event::NoPassive),
+            () if forced && !descriptor.forced => Admitted::Refused(Event::RequestUnsupported),
+            () if non_browser && !descriptor.non_browser => {
+                Admitted::Refused(Event::RequestUnsupported)
+            }
+            () => Admitted::Run,
+        })
+    }
+
+    fn run(mut self, flow: FlowId) -> Turn {
+        *self.core.attempts.entry(flow).or_insert(0) += 1;
+        match flow {
+            FlowId::Password => self.after_password(password::start()),
+            FlowId::DuoOidc => {
+                let next = duo_oidc::start(&mut self.ground());
+                self.after_duo(next)
+            }
+            // The composite cannot be a step of itself; `config` refuses such a map.
+            FlowId::Mfa => self.fail(Event::NoPotentialFlow),
+        }
+    }
+
+    fn after_password(self, next: FlowTurn<password::State>) -> Turn {
+        match next {
+            FlowTurn::Show(page, flow) => self.show(page, State::Password(flow)),
+            FlowTurn::Redirect(url, flow) => self.redirect(url, State::Password(flow)),
+            FlowTurn::Call(call, flow) => self.call(call, State::Password(flow)),
+            FlowTurn::Needs(key, flow) => self.ask(key, State::Password(flow)),
+            FlowTurn::Succeed(result) => self.succeed(result),
+            FlowTurn::Fail(event) | FlowTurn::Trouble(Trouble { event, .. }, _) => {
+                self.decide(Left {
+                    event,
+                    ..Left::proceed(Stage::After(FlowId::Password))
+                })
+            }
+        }
+    }
+
+    fn after_duo(mut self, next: FlowTurn<duo_oidc::State>) -> Turn {
+        let stage = Stage::After(FlowId::DuoOidc);
+        match next {
+            FlowTurn::Show(page, flow) => self.show(page, State::DuoOidc(flow)),
+            FlowTurn::Redirect(url, flow) => self.redirect(url, State::DuoOidc(flow)),
+            FlowTurn::Call(call, flow) => self.call(call, State::DuoOidc(flow)),
+            FlowTurn::Needs(key, flow) => self.ask(key, State::DuoOidc(flow)),
+            FlowTurn::Succeed(result) => self.succeed(result),
+            FlowTurn::Fail(event) => self.decide(Left {
+                event,
+                ..Left::proceed(stage)
+            }),
+            FlowTurn::Trouble(Trouble { event, outage }, flow) => {
+                let request = &self.core.request;
+                let pageless = request.is_passive || request.non_browser;
+                if pageless || self.rules.transitions.explicit(stage, event).is_some() {
+                    return self.decide(Left {
+                        stage,
+                        event,
+                        outage,
+                    });
+                }
+                let page = duo_oidc::current_page(&flow, &self.ground());
+                self.show(page, State::DuoOidc(flow))
+            }
+        }
+    }
+
+    fn succeed(mut self, result: FactorResult) -> Turn {
+        let flow = result.flow();
+        self.core.take(result);
+        if flow == FlowId::DuoOidc {
+            self.core.outage = false;
+        }
+        self.decide(Left::proceed(Stage::After(flow)))
+    }
+
+    /// Merges the active results and checks them against the request once more: whatever a script
+    /// decided, the class that is asserted is true, and it is what was asked for.
+    fn finish(mut self, left: Left) -> Turn {
+        self.core.outage |= left.outage;
+        if left.event != Event::Proceed && !left.outage {
+            return self.fail(left.event);
+        }
+        if self.core.results.is_empty() {
+            return self.fail(Event::InvalidAuthenticationContext);
+        }
+        let Some(class) = self.class() else {
+            return self.fail(Event::RequestUnsupported);
+        };
+        let mut factors = self.core.results.clone();
+        for result in factors.values_mut() {
+            result.last_activity = self.moment.now;
+        }
+        let Some(result) = AuthenticationResult::merge(factors, self.core.outage) else {
+            return self.fail(Event::IdentitySwitch);
+        };
+        let attributes = match self.core.fetched.remove(&FactKey::UserAttributes) {
+            Some(FactValue::Attributes(attributes)) => Some(attributes),
+            _ => None,
+        };
+        let why = self.core.why();
+        let Core {
+            audit,
+            duo_output: duo,
+            ..
+        } = self.core;
+        let success = Success {
+            result,
+            class,
+            why,
+            audit,
+            attributes,
+            duo,
+        };
+        Turn {
+            step: Step::Finish(Verdict::Success(success)),
+            records: self.records,
+        }
+    }
+
+    /// The class to assert. A degraded login never claims more than a password (invariant 14).
+    fn class(&self) -> Option<AuthnContextClassRef> {
+        let classes = &self.rules.classes;
+        let mut held = self.core.held(self.rules);
+        if self.core.outage {
+            held.retain(|class| classes.strength(class) == Some(Strength::Password));
+        }
+        match &self.core.wanted {
+            Some(wanted) => classes.select(wanted, &held),
+            None => Some(
+                classes
+                    .strongest(&held)
+                    .cloned()
+                    .unwrap_or_else(|| AuthnContextClassRef::new(UNSPECIFIED)),
+            ),
+        }
+    }
+
+    /// IsPassive: no page is ever shown (invariant 8), whatever the flows want.
+    fn show(self, page: Page, state: State) -> Turn {
+        if self.core.request.is_passive {
+            return self.fail(Event::NoPassive);
+        }
+        if self.core.request.non_browser {
+            return self.fail(Event::RequestUnsupported);
+        }
+        self.pause(|login| Step::Show(page, login), state)
+    }
+
+    fn redirect(self, url: String, state: State) -> Turn {
+        if self.core.request.is_passive {
+            return self.fail(Event::NoPassive);
+        }
+        self.pause(|login| Step::Redirect(url, login), state)
+    }
+
+    fn call(self, call: Call, state: State) -> Turn {
+        self.pause(|login| Step::Call(call, login), state)
+    }
+
+    /// Has a fact fetched. Facts about a user nobody has proved yet are unknown.
+    fn ask(self, key: FactKey, state: State) -> Turn {
+        match self.core.username().map(str::to_owned) {
+            Some(username) => self.call(Call::Fact(key, username), state),
+            None => self.turn(state, Input::Answer(Answer::Fact(key, FactValue::Unknown))),
+        }
+    }
+
+    fn learn(&mut self, key: FactKey, value: FactValue) {
+        self.core.fetched.insert(key, value);
+    }
+
+    fn pause(self, step: impl FnOnce(Login) -> Step, state: State) -> Turn {
+        let Self { core, records, .. } = self;
+        Turn {
+            step: step(Login { core, state }),
+            records,
+        }
+    }
+
+    /// ReselectFlow means that another flow might do; there is none beyond the map.
+    fn fail(self, event: Event) -> Turn {
+        let event = if event == Event::ReselectFlow {
+            Event::NoPotentialFlow
+        } else {
+            event
+        };
+        let failure = self.core.failure(event);
+        Turn {
+            step: Step::Finish(Verdict::Failure(failure)),
+            records: self.records,
+        }
+    }
+
+    fn ground(&mut self) -> Ground<'_> {
+        Ground {
+            core: &mut self.core,
+            rules: self.rules,
+            moment: self.moment,
+            records: &mut self.records,
+        }
+    }
+}
+
+enum Admitted {
+    /// An active result stands in for the flow.
+    Reuse,
+    Run,
+    Refused(Event),
+}
