@@ -5,4 +5,5 @@
 //! back. A handler reads bytes, asks one of them, and does what the answer says.
 
 pub mod back_end;
+pub mod storage;
 pub mod world;

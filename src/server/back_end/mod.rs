@@ -1,5 +1,7 @@
 //! Back ends: small traits, a real one and a fake one each.
 
+pub mod password;
+
 use crate::duo::integration::Integration;
 use crate::duo::oidc::{FormRequest, HttpAnswer};
 use futures_util::future::BoxFuture;
