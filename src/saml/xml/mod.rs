@@ -1,3 +1,8 @@
-//! The XML core: one strict reader, one canonical writer.
+//! The XML core: one strict reader, one canonical writer, and the canonical form between them.
 
+pub mod canonical;
+mod characters;
+mod escape;
+pub mod namespace;
 pub mod reader;
+pub mod writer;

@@ -6,12 +6,12 @@
 //! namespace names, and two attributes of one document that carry the same ID.
 
 mod attributes;
-mod characters;
 mod element;
 mod namespaces;
 
 pub use element::{Attribute, Element, Node};
 
+use super::characters;
 use attributes::{RawAttribute, raw_attributes};
 use namespaces::Namespaces;
 use quick_xml::Reader;
@@ -67,7 +67,7 @@ impl fmt::Display for XmlError {
 impl std::error::Error for XmlError {}
 
 /// A refusal for this reason.
-fn refused<T>(reason: &'static str) -> Result<T, XmlError> {
+pub(super) fn refused<T>(reason: &'static str) -> Result<T, XmlError> {
     Err(XmlError { reason })
 }
 

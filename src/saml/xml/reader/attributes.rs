@@ -1,6 +1,7 @@
 //! The inside of a start tag: attributes as written, one by one, by the grammar of XML 1.0 3.1.
 
-use super::{XmlError, characters, refused};
+use super::{XmlError, refused};
+use crate::saml::xml::characters;
 use std::borrow::Cow;
 
 /// An attribute as written.

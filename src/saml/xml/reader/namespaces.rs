@@ -1,10 +1,10 @@
 //! Which namespace a prefix stands for, by Namespaces in XML 1.0.
 
 use super::attributes::RawAttribute;
-use super::{XmlError, characters, refused};
+use super::{XmlError, refused};
+use crate::saml::xml::characters;
+use crate::saml::xml::namespace::Namespace;
 
-/// The namespace of the prefix `xml`, bound without declaration.
-pub(super) const XML: &str = "http://www.w3.org/XML/1998/namespace";
 const XMLNS: &str = "http://www.w3.org/2000/xmlns/";
 
 /// The declarations in scope, innermost last.
@@ -44,7 +44,7 @@ impl Namespaces {
     /// The namespace of an element with this prefix; the empty prefix takes the default.
     pub(super) fn of_element(&self, prefix: &str) -> Result<&str, XmlError> {
         if prefix == "xml" {
-            return Ok(XML);
+            return Ok(Namespace::XML.uri);
         }
         match self.bindings.iter().rev().find(|(p, _)| p == prefix) {
             Some((_, uri)) => Ok(uri),
@@ -81,7 +81,7 @@ fn check_declaration(name: &str, prefix: &str, uri: &str) -> Result<(), XmlError
         return refused("malformed name");
     }
     // Namespaces in XML 3: `xml` and `xmlns` cannot be rebound, nor their names be given away.
-    if prefix == "xmlns" || uri == XMLNS || (prefix == "xml") != (uri == XML) {
+    if prefix == "xmlns" || uri == XMLNS || (prefix == "xml") != (uri == Namespace::XML.uri) {
         return refused("reserved namespace prefix or name");
     }
     if uri.is_empty() {

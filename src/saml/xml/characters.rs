@@ -1,6 +1,6 @@
 //! Which characters XML 1.0 allows, where, and what a reference stands for.
 
-use super::{XmlError, refused};
+use super::reader::{XmlError, refused};
 
 /// Whether every character is a `Char` (XML 1.0 2.2).
 pub(super) fn all_allowed(text: &str) -> bool {
@@ -10,7 +10,7 @@ pub(super) fn all_allowed(text: &str) -> bool {
 }
 
 /// Whether a character is a `Char` (XML 1.0 2.2).
-fn is_allowed(character: char) -> bool {
+pub(super) fn is_allowed(character: char) -> bool {
     matches!(character, '\t' | '\n' | '\r' | '\u{20}'..='\u{FFFD}' | '\u{10000}'..)
 }
 

@@ -1,0 +1,230 @@
+//! Writes XML that is already in exclusive canonical form, so that what is signed is what is sent.
+//!
+//! ```
+//! use vestibule::saml::xml::namespace::Namespace;
+//! use vestibule::saml::xml::writer::Writer;
+//!
+//! let mut w = Writer::new();
+//! w.open(Namespace::PROTOCOL, "Response");
+//! w.attribute("Version", "2.0"); // any order: the writer sorts
+//! w.attribute("ID", "_1");
+//! w.leaf(Namespace::ASSERTION, "Issuer", "https://idp.example.org/a&b");
+//! w.close();
+//! assert_eq!(
+//!     w.finish(),
+//!     "<saml2p:Response xmlns:saml2p=\"urn:oasis:names:tc:SAML:2.0:protocol\" ID=\"_1\" \
+//!      Version=\"2.0\"><saml2:Issuer xmlns:saml2=\"urn:oasis:names:tc:SAML:2.0:assertion\">\
+//!      https://idp.example.org/a&amp;b</saml2:Issuer></saml2p:Response>"
+//! );
+//! ```
+//!
+//! To sign an element, take [`Writer::place`] right after its `Issuer`, close the element, then
+//! call `signature::sign` with that place. Inner elements first: an Assertion before its Response.
+//! An element to be signed alone must not stand below another element that uses one of its
+//! prefixes, or its octets here lack a declaration that its own canonical form has.
+//!
+//! Names are constants of the program, so only values can be hostile, and they are always escaped.
+//! A character XML forbids becomes U+FFFD.
+
+use super::escape;
+use super::namespace::Namespace;
+use std::ops::Range;
+
+/// A document in the making, or a part of one.
+#[derive(Debug)]
+pub struct Writer {
+    out: String,
+    open: Vec<OpenElement>,
+    // Declared and in force, innermost last.
+    scope: Vec<Namespace>,
+    tag: Option<Tag>,
+    // Scratch of the start tag in the making, kept between tags for its memory.
+    attributes: Vec<PendingAttribute>,
+    values: String,
+}
+
+#[derive(Debug)]
+struct OpenElement {
+    namespace: Namespace,
+    local: &'static str,
+    start: usize,
+    scope: usize,
+}
+
+/// A start tag without its `>`: its first declaration within `scope`.
+#[derive(Debug)]
+struct Tag {
+    declared: usize,
+}
+
+#[derive(Debug)]
+struct PendingAttribute {
+    namespace: Option<Namespace>,
+    local: &'static str,
+    value: Range<usize>,
+}
+
+/// A place inside an element where its signature will stand.
+#[derive(Debug)]
+pub struct Place {
+    start: usize,
+    at: usize,
+}
+
+impl Default for Writer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Writer {
+    /// An empty document, with room for an ordinary Response.
+    pub fn new() -> Self {
+        Self {
+            out: String::with_capacity(12 * 1024),
+            open: Vec::with_capacity(16),
+            scope: Vec::with_capacity(8),
+            tag: None,
+            attributes: Vec::with_capacity(8),
+            values: String::with_capacity(512),
+        }
+    }
+
+    /// Opens an element; attributes may follow.
+    pub fn open(&mut self, namespace: Namespace, local: &'static str) {
+        self.end_tag();
+        self.open.push(OpenElement {
+            namespace,
+            local,
+            start: self.out.len(),
+            scope: self.scope.len(),
+        });
+        self.tag = Some(Tag {
+            declared: self.scope.len(),
+        });
+        self.out.push('<');
+        self.push_name(namespace, local);
+        self.declare(namespace);
+    }
+
+    /// Adds an unprefixed attribute to the element just opened.
+    pub fn attribute(&mut self, local: &'static str, value: &str) {
+        self.push_attribute(None, local, value);
+    }
+
+    /// Adds an attribute in a namespace to the element just opened.
+    pub fn attribute_in(&mut self, namespace: Namespace, local: &'static str, value: &str) {
+        self.declare(namespace);
+        self.push_attribute(Some(namespace), local, value);
+    }
+
+    /// Adds character data.
+    pub fn text(&mut self, text: &str) {
+        self.end_tag();
+        escape::push_text(&mut self.out, text);
+    }
+
+    /// Closes the innermost element.
+    pub fn close(&mut self) {
+        self.end_tag();
+        let element = self.open.pop().expect("every close follows its open");
+        self.out.push_str("</");
+        self.push_name(element.namespace, element.local);
+        self.out.push('>');
+        self.scope.truncate(element.scope);
+    }
+
+    /// An element without attributes that holds character data alone.
+    pub fn leaf(&mut self, namespace: Namespace, local: &'static str, text: &str) {
+        self.open(namespace, local);
+        self.text(text);
+        self.close();
+    }
+
+    /// Remembers this place inside the innermost open element for its signature.
+    pub fn place(&mut self) -> Place {
+        self.end_tag();
+        let element = self.open.last().expect("a signature stands in an element");
+        Place {
+            start: element.start,
+            at: self.out.len(),
+        }
+    }
+
+    /// The octets of the element that `place` lies in, once it is closed.
+    pub fn element(&self, place: &Place) -> &str {
+        &self.out[place.start..]
+    }
+
+    /// Puts canonical markup at a place.
+    pub fn insert(&mut self, place: &Place, markup: &str) {
+        self.out.insert_str(place.at, markup);
+    }
+
+    /// The document.
+    pub fn finish(self) -> String {
+        assert!(self.open.is_empty(), "every open is closed");
+        self.out
+    }
+
+    fn push_name(&mut self, namespace: Namespace, local: &str) {
+        self.out.push_str(namespace.prefix);
+        self.out.push(':');
+        self.out.push_str(local);
+    }
+
+    fn push_attribute(&mut self, namespace: Option<Namespace>, local: &'static str, value: &str) {
+        assert!(self.tag.is_some(), "attributes follow their open");
+        let start = self.values.len();
+        escape::push_attribute(&mut self.values, value);
+        self.attributes.push(PendingAttribute {
+            namespace,
+            local,
+            value: start..self.values.len(),
+        });
+    }
+
+    /// Declares a namespace where it is first used and not again below (exclusive C14N 3).
+    fn declare(&mut self, namespace: Namespace) {
+        let in_force = self
+            .scope
+            .iter()
+            .rfind(|declared| declared.prefix == namespace.prefix);
+        if in_force != Some(&namespace) && namespace != Namespace::XML {
+            self.scope.push(namespace);
+        }
+    }
+
+    /// Writes declarations sorted by prefix, then attributes sorted by namespace name and local
+    /// name, unprefixed ones first (Canonical XML 1.0 2.2), and the end of the start tag.
+    fn end_tag(&mut self) {
+        let Some(tag) = self.tag.take() else {
+            return;
+        };
+        self.scope[tag.declared..].sort_unstable();
+        for declared in &self.scope[tag.declared..] {
+            self.out.push_str(" xmlns:");
+            self.out.push_str(declared.prefix);
+            push_quoted(&mut self.out, declared.uri);
+        }
+        self.attributes
+            .sort_unstable_by_key(|a| (a.namespace.map_or("", |n| n.uri), a.local));
+        for attribute in self.attributes.drain(..) {
+            self.out.push(' ');
+            if let Some(namespace) = attribute.namespace {
+                self.out.push_str(namespace.prefix);
+                self.out.push(':');
+            }
+            self.out.push_str(attribute.local);
+            push_quoted(&mut self.out, &self.values[attribute.value]);
+        }
+        self.values.clear();
+        self.out.push('>');
+    }
+}
+
+fn push_quoted(out: &mut String, value: &str) {
+    out.push_str("=\"");
+    out.push_str(value);
+    out.push('"');
+}
