@@ -1,30 +1,22 @@
 //! XML signatures of the SAML profile (SAML core 5): verify strictly, sign canonical bytes.
 
-use crate::saml::binding::DetachedSignature;
-use crate::saml::metadata::TrustedKey;
+mod algorithm;
+mod sign;
+mod verify;
+
+pub use sign::sign;
+pub use verify::{verify_detached, verify_enveloped};
+
+use crate::saml::xml::namespace::Namespace;
 use crate::saml::xml::reader::Element;
 use std::fmt;
 
-/// Verifies the enveloped signature of `root` with one of `keys`, each tried in turn.
-///
-/// Exactly one `ds:Signature` child of the root, one same-document Reference to the root's ID,
-/// enveloped and exclusive-C14N transforms only, algorithms from the allow-list.
-pub fn verify_enveloped(_root: &Element, _keys: &[TrustedKey]) -> Result<(), SignatureError> {
-    todo!()
-}
-
-/// Verifies a Redirect-binding signature over the received octets.
-pub fn verify_detached(
-    _signature: &DetachedSignature,
-    _keys: &[TrustedKey],
-) -> Result<(), SignatureError> {
-    todo!()
-}
+const ENVELOPED: &str = "http://www.w3.org/2000/09/xmldsig#enveloped-signature";
+const EXCLUSIVE_C14N: &str = "http://www.w3.org/2001/10/xml-exc-c14n#";
 
 /// Whether the root carries a `ds:Signature` child at all (even an empty or broken one).
 pub fn is_signed(root: &Element) -> bool {
-    root.first("http://www.w3.org/2000/09/xmldsig#", "Signature")
-        .is_some()
+    root.first(Namespace::SIGNATURE.uri, "Signature").is_some()
 }
 
 /// Why a signature was refused: a constant reason.
@@ -41,3 +33,6 @@ impl fmt::Display for SignatureError {
 }
 
 impl std::error::Error for SignatureError {}
+
+#[cfg(test)]
+mod tests;

@@ -55,7 +55,11 @@ impl<'a> Form<'a> {
             match child {
                 Node::Text(text) => escape::push_text(&mut self.out, text),
                 Node::Element(child) => {
-                    if !self.options.omit.is_some_and(|omit| std::ptr::eq(omit, child)) {
+                    if !self
+                        .options
+                        .omit
+                        .is_some_and(|omit| std::ptr::eq(omit, child))
+                    {
                         self.element(child);
                     }
                 }
@@ -75,7 +79,11 @@ impl<'a> Form<'a> {
         let prefixed = element.attributes.iter().filter(|a| !a.prefix.is_empty());
         wanted.extend(prefixed.map(|a| (a.prefix.as_str(), a.namespace.as_str())));
         for inclusive in self.options.inclusive {
-            let prefix = if *inclusive == "#default" { "" } else { inclusive };
+            let prefix = if *inclusive == "#default" {
+                ""
+            } else {
+                inclusive
+            };
             wanted.extend(self.scope.iter().rfind(|(declared, _)| *declared == prefix));
         }
         wanted.sort_unstable();

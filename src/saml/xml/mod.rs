@@ -5,4 +5,6 @@ mod characters;
 mod escape;
 pub mod namespace;
 pub mod reader;
+#[cfg(test)]
+pub(crate) mod second_opinion;
 pub mod writer;

@@ -228,3 +228,85 @@ fn push_quoted(out: &mut String, value: &str) {
     out.push_str(value);
     out.push('"');
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Writer;
+    use crate::saml::xml::canonical::{Options, canonicalise};
+    use crate::saml::xml::namespace::Namespace;
+    use crate::saml::xml::reader::{Limits, parse};
+    use crate::saml::xml::second_opinion;
+    use proptest::prelude::*;
+
+    const OTHER: Namespace = Namespace::new("a", "urn:other");
+
+    fn document(attribute: &str, text: &str) -> String {
+        let mut w = Writer::new();
+        w.open(Namespace::PROTOCOL, "Response");
+        w.attribute("Version", "2.0");
+        w.attribute_in(OTHER, "b", attribute);
+        w.attribute("ID", attribute);
+        w.attribute_in(Namespace::XML, "lang", "en");
+        w.leaf(Namespace::ASSERTION, "Issuer", text);
+        w.open(Namespace::ASSERTION, "Assertion");
+        w.leaf(Namespace::ASSERTION, "Issuer", text);
+        w.open(OTHER, "Empty");
+        w.close();
+        w.close();
+        w.close();
+        w.finish()
+    }
+
+    #[test]
+    fn what_is_written_is_already_canonical() {
+        let xml = document("a<b>&\"c'\t\r\n\u{e9}", "a<b>&\"c'\t\r\n]]>\u{1F600}");
+        assert_eq!(xml, second_opinion::exclusive_c14n(&xml));
+        let root = parse(xml.as_bytes(), &Limits::MESSAGE).unwrap();
+        assert_eq!(xml, canonicalise(&root, &Options::default()));
+    }
+
+    #[test]
+    fn declarations_and_attributes_are_sorted_whatever_order_they_came_in() {
+        assert_eq!(
+            document("1", "x"),
+            "<saml2p:Response xmlns:a=\"urn:other\" \
+             xmlns:saml2p=\"urn:oasis:names:tc:SAML:2.0:protocol\" ID=\"1\" Version=\"2.0\" \
+             xml:lang=\"en\" a:b=\"1\">\
+             <saml2:Issuer xmlns:saml2=\"urn:oasis:names:tc:SAML:2.0:assertion\">x</saml2:Issuer>\
+             <saml2:Assertion xmlns:saml2=\"urn:oasis:names:tc:SAML:2.0:assertion\">\
+             <saml2:Issuer>x</saml2:Issuer><a:Empty></a:Empty></saml2:Assertion></saml2p:Response>"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn s19_no_value_breaks_out_of_its_place(attribute in any::<String>(), text in any::<String>()) {
+            let allowed = |c: char| match c {
+                '\t' | '\n' | '\r' | ' '..='\u{FFFD}' | '\u{10000}'.. => c,
+                _ => '\u{FFFD}',
+            };
+            let xml = document(&attribute, &text);
+            let root = parse(xml.as_bytes(), &Limits::MESSAGE).unwrap();
+            let attribute: String = attribute.chars().map(allowed).collect();
+            let text: String = text.chars().map(allowed).collect();
+            prop_assert_eq!(root.attribute("ID"), Some(&*attribute));
+            prop_assert_eq!(root.attribute_in("urn:other", "b"), Some(&*attribute));
+            let names: Vec<&str> = root.elements().map(|e| &*e.local).collect();
+            prop_assert_eq!(names, ["Issuer", "Assertion"]);
+            let issuer = root.elements().next().unwrap();
+            let content: String = issuer.children.iter().map(|node| match node {
+                crate::saml::xml::reader::Node::Text(text) => text.as_str(),
+                crate::saml::xml::reader::Node::Element(_) => "<element>",
+            }).collect();
+            prop_assert_eq!(content, text);
+        }
+
+        #[test]
+        fn s19_hostile_markup_stays_text(text in "[<>&\"'\\]!\\[CDAT/a-c\u{0}-\u{20}-]{0,40}") {
+            let xml = document(&text, &text);
+            let root = parse(xml.as_bytes(), &Limits::MESSAGE).unwrap();
+            prop_assert_eq!(root.elements().count(), 2);
+            prop_assert_eq!(&xml, &canonicalise(&root, &Options::default()));
+        }
+    }
+}
