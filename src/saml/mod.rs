@@ -6,6 +6,7 @@
 
 pub mod binding;
 pub mod context;
+pub mod instant;
 pub mod key;
 pub mod metadata;
 pub mod name_id;

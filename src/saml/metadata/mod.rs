@@ -1,4 +1,19 @@
 //! Relying parties' metadata as compact values (SAML metadata, MDUI, RPI, entity attributes).
+//!
+//! Owns: what an SP's metadata says and how it is read. Unknown extensions are passed over
+//! (IIP-EXT01); an entity with errors is skipped and the rest of its document used.
+
+mod acs;
+mod display_name;
+mod document;
+mod extensions;
+mod keys;
+mod role;
+mod set;
+
+pub use acs::{AcsProblem, AcsWish};
+pub use document::parse;
+pub use set::MetadataSet;
 
 use crate::saml::binding::Binding;
 use jiff::Timestamp;
@@ -149,13 +164,6 @@ pub struct Logo {
     pub height: u32,
 }
 
-impl EntityDescriptor {
-    /// The name to show users: mdui, service name, organization, else the entityID.
-    pub fn display_name(&self, _languages: &[String]) -> String {
-        todo!()
-    }
-}
-
 /// Where entities are looked up.
 pub trait MetadataResolver: Send + Sync {
     /// The entity with this id, if it is known, not disabled, and still valid at `now`.
@@ -184,38 +192,29 @@ pub struct Warning {
     pub reason: &'static str,
 }
 
-/// Entities by entityID: of several with one id, the first one added stays (attack S29).
-#[derive(Clone, Debug, Default)]
-pub struct MetadataSet {
-    entities: std::collections::HashMap<String, Arc<EntityDescriptor>>,
-}
-
-impl MetadataSet {
-    /// An empty set.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Adds a document's entities; the warnings are the document's own and one for each collision.
-    pub fn add(&mut self, _document: Document) -> Vec<Warning> {
-        let _ = &self.entities;
-        todo!()
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.entity_id {
+            Some(id) => {
+                let shown: String = id.chars().take(256).collect();
+                write!(f, "{shown:?}: {}", self.reason)
+            }
+            None => f.write_str(self.reason),
+        }
     }
 }
 
-/// Parses one metadata document: an `EntityDescriptor`, or `EntitiesDescriptor`s nested to any
-/// depth allowed by the reader. Entities without an SP role are skipped.
-pub fn parse(_xml: &[u8]) -> Result<Document, MetadataError> {
-    todo!()
-}
-
-/// Why metadata was refused. `warnings` of single entities never refuse the document.
+/// Why a whole document was refused: a constant reason. Errors of single entities are
+/// [`Warning`]s and never refuse the document.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MetadataError(pub String);
+pub struct MetadataError {
+    /// The reason.
+    pub reason: &'static str,
+}
 
 impl fmt::Display for MetadataError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.reason)
     }
 }
 

@@ -1,0 +1,145 @@
+//! Which assertion consumer service an answer goes to (SAML core 3.4.1, SAML metadata 2.2.3).
+
+use super::{IndexedEndpoint, SpSsoDescriptor};
+use crate::saml::binding::Binding;
+
+/// What a request says of the endpoint it wants its answer at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AcsWish<'a> {
+    /// `AssertionConsumerServiceURL`.
+    pub url: Option<&'a str>,
+    /// `ProtocolBinding`.
+    pub binding: Option<&'a str>,
+    /// `AssertionConsumerServiceIndex`.
+    pub index: Option<&'a str>,
+}
+
+/// Why no endpoint of metadata fits a wish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AcsProblem {
+    /// Metadata has no such endpoint: nothing may be sent anywhere.
+    NotInMetadata,
+    /// Metadata has it, but for a binding that we cannot answer by.
+    UnsupportedBinding,
+}
+
+impl SpSsoDescriptor {
+    /// The endpoint that meets everything the wish names; among several, the default rule.
+    ///
+    /// Locations are compared as plain strings (SDP-IDP06): no case folding, no decoding.
+    pub fn assertion_consumer_service(
+        &self,
+        wish: &AcsWish<'_>,
+    ) -> Result<&IndexedEndpoint, AcsProblem> {
+        let index = match wish.index {
+            Some(text) => Some(super::role::unsigned_short(text).ok_or(AcsProblem::NotInMetadata)?),
+            None => None,
+        };
+        let named: Vec<&IndexedEndpoint> = self
+            .assertion_consumer_services
+            .iter()
+            .filter(|acs| wish.url.is_none_or(|url| acs.endpoint.location == url))
+            .filter(|acs| index.is_none_or(|index| acs.index == index))
+            .collect();
+        if named.is_empty() {
+            return Err(AcsProblem::NotInMetadata);
+        }
+        if wish.binding.is_some_and(|uri| uri != Binding::Post.uri()) {
+            return Err(AcsProblem::UnsupportedBinding);
+        }
+        by_default_rule(named.into_iter().filter(|acs| usable(acs)))
+            .ok_or(AcsProblem::UnsupportedBinding)
+    }
+}
+
+/// HTTP-POST is the one binding we answer a browser by.
+fn usable(acs: &IndexedEndpoint) -> bool {
+    acs.endpoint.binding == Binding::Post
+}
+
+/// SAML metadata 2.2.3: the first marked as default, else the first not marked as no default,
+/// else the first.
+fn by_default_rule<'a>(
+    endpoints: impl Iterator<Item = &'a IndexedEndpoint> + Clone,
+) -> Option<&'a IndexedEndpoint> {
+    let first_with = |mark| endpoints.clone().find(|acs| acs.is_default == mark);
+    first_with(Some(true))
+        .or_else(|| first_with(None))
+        .or_else(|| endpoints.clone().next())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::saml::metadata::Endpoint;
+
+    fn acs(index: u16, is_default: Option<bool>, binding: Binding, path: &str) -> IndexedEndpoint {
+        IndexedEndpoint {
+            index,
+            is_default,
+            endpoint: Endpoint {
+                binding,
+                location: format!("https://sp.example.org/{path}"),
+                response_location: None,
+            },
+        }
+    }
+
+    fn sp(services: Vec<IndexedEndpoint>) -> SpSsoDescriptor {
+        SpSsoDescriptor {
+            assertion_consumer_services: services,
+            ..SpSsoDescriptor::default()
+        }
+    }
+
+    fn default_index(marks: &[Option<bool>]) -> u16 {
+        let services = (0..).zip(marks).map(|(i, mark)| acs(i, *mark, Binding::Post, "a"));
+        sp(services.collect())
+            .assertion_consumer_service(&AcsWish::default())
+            .expect("an endpoint")
+            .index
+    }
+
+    #[test]
+    fn the_default_rule_is_that_of_metadata_2_2_3() {
+        assert_eq!(default_index(&[None, Some(true)]), 1);
+        assert_eq!(default_index(&[Some(false), None]), 1);
+        assert_eq!(default_index(&[Some(false), Some(false)]), 0);
+        assert_eq!(default_index(&[None, None]), 0);
+        assert_eq!(default_index(&[Some(true), Some(true)]), 0);
+    }
+
+    #[test]
+    fn a_default_by_another_binding_gives_way_to_a_post_endpoint() {
+        let sp = sp(vec![
+            acs(0, Some(true), Binding::Artifact, "artifact"),
+            acs(1, None, Binding::Post, "post"),
+        ]);
+        let chosen = sp.assertion_consumer_service(&AcsWish::default());
+        assert_eq!(chosen.map(|acs| acs.index), Ok(1));
+    }
+
+    #[test]
+    fn url_index_and_binding_must_all_be_met() {
+        let sp = sp(vec![
+            acs(0, None, Binding::Post, "one"),
+            acs(1, None, Binding::Post, "two"),
+            acs(2, None, Binding::Artifact, "two"),
+        ]);
+        let choose = |url, index, binding| {
+            sp.assertion_consumer_service(&AcsWish { url, binding, index })
+                .map(|acs| acs.index)
+        };
+        let two = Some("https://sp.example.org/two");
+        let post = Some(Binding::Post.uri());
+        assert_eq!(choose(two, None, None), Ok(1));
+        assert_eq!(choose(two, None, post), Ok(1));
+        assert_eq!(choose(None, Some("1"), None), Ok(1));
+        assert_eq!(choose(two, Some("1"), post), Ok(1));
+        assert_eq!(choose(two, Some("0"), None), Err(AcsProblem::NotInMetadata));
+        assert_eq!(choose(None, Some("2"), None), Err(AcsProblem::UnsupportedBinding));
+        let artifact = Some(Binding::Artifact.uri());
+        assert_eq!(choose(two, None, artifact), Err(AcsProblem::UnsupportedBinding));
+        assert_eq!(choose(None, None, Some("urn:x")), Err(AcsProblem::UnsupportedBinding));
+    }
+}
