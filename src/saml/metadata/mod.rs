@@ -15,6 +15,8 @@ pub use acs::{AcsProblem, AcsWish};
 pub use document::parse;
 pub use set::MetadataSet;
 
+pub(crate) use role::{boolean, unsigned_short};
+
 use crate::saml::binding::Binding;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
