@@ -5,5 +5,6 @@
 //! back. A handler reads bytes, asks one of them, and does what the answer says.
 
 pub mod back_end;
+pub mod logs;
 pub mod storage;
 pub mod world;

@@ -1,5 +1,6 @@
 //! Back ends: small traits, a real one and a fake one each.
 
+pub mod directory;
 pub mod password;
 
 use crate::duo::integration::Integration;
