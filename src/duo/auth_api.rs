@@ -1,1 +1,282 @@
-//! Auth API v2 messages (B.3).
+//! Auth API v2 messages (B.3): what to send, and what an answer must hold.
+
+mod answer;
+
+pub use answer::{
+    AuthAnswer, AuthStatus, Device, Preauth, PreauthResult, read_async_auth, read_auth,
+    read_auth_status, read_check, read_preauth,
+};
+
+use crate::duo::hmac::{self, SignedParts};
+use crate::duo::integration::Integration;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use std::fmt;
+
+/// A call of the Auth API, signed with v5.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ApiCall {
+    /// `GET` or `POST`.
+    pub method: &'static str,
+    /// Absolute, with its query.
+    pub url: String,
+    /// Date, Authorization, and the content type of a body.
+    pub headers: Vec<(&'static str, String)>,
+    /// JSON, or empty.
+    pub body: String,
+}
+
+/// Without headers and body: they hold the signature and passcodes.
+impl fmt::Debug for ApiCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ApiCall({} {})", self.method, self.url)
+    }
+}
+
+/// Whom a call is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// By Duo user name.
+    Username(String),
+    /// By Duo's own id (`DU..`).
+    UserId(String),
+}
+
+/// How the user shall prove who they are.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Factor {
+    /// The best that this device (or any) can do.
+    Auto(String),
+    /// A push to this device, or `auto`.
+    Push(String),
+    /// A call to this device, or `auto`.
+    Phone(String),
+    /// New passcodes by SMS to this device, or `auto`; never a success in itself.
+    Sms(String),
+    /// A passcode of any kind.
+    Passcode(String),
+}
+
+/// `ping`: unsigned, tells Duo's time.
+pub fn ping(integration: &Integration) -> ApiCall {
+    ApiCall {
+        method: "GET",
+        url: integration.url("/auth/v2/ping"),
+        headers: Vec::new(),
+        body: String::new(),
+    }
+}
+
+/// `check`: tests key, secret, clock and application kind.
+pub fn check(integration: &Integration, now: Timestamp) -> ApiCall {
+    signed_get(integration, "/auth/v2/check", &[], now)
+}
+
+/// `preauth`: what would be asked of this user.
+pub fn preauth(
+    integration: &Integration,
+    subject: &Subject,
+    client_ip: Option<&str>,
+    now: Timestamp,
+) -> ApiCall {
+    let mut body = subject_body(subject);
+    if let Some(ip) = client_ip {
+        body["ipaddr"] = json!(ip);
+    }
+    signed_post(integration, "/auth/v2/preauth", &body, now)
+}
+
+/// `auth`, answered at once with a transaction id; [`auth_status`] tells how it goes.
+pub fn auth(
+    integration: &Integration,
+    subject: &Subject,
+    factor: &Factor,
+    client_ip: Option<&str>,
+    now: Timestamp,
+) -> ApiCall {
+    let mut body = subject_body(subject);
+    let (name, value) = match factor {
+        Factor::Auto(device) => ("auto", ("device", device)),
+        Factor::Push(device) => ("push", ("device", device)),
+        Factor::Phone(device) => ("phone", ("device", device)),
+        Factor::Sms(device) => ("sms", ("device", device)),
+        Factor::Passcode(passcode) => ("passcode", ("passcode", passcode)),
+    };
+    body["factor"] = json!(name);
+    body[value.0] = json!(value.1);
+    body["async"] = json!("1");
+    if let Some(ip) = client_ip {
+        body["ipaddr"] = json!(ip);
+    }
+    signed_post(integration, "/auth/v2/auth", &body, now)
+}
+
+/// `auth_status`: blocks at Duo until the transaction's next change.
+pub fn auth_status(integration: &Integration, txid: &str, now: Timestamp) -> ApiCall {
+    let query = [("txid".to_owned(), txid.to_owned())];
+    signed_get(integration, "/auth/v2/auth_status", &query, now)
+}
+
+fn subject_body(subject: &Subject) -> Value {
+    match subject {
+        Subject::Username(name) => json!({"username": name}),
+        Subject::UserId(id) => json!({"user_id": id}),
+    }
+}
+
+fn signed_get(
+    integration: &Integration,
+    path: &'static str,
+    query: &[(String, String)],
+    now: Timestamp,
+) -> ApiCall {
+    let date = date(now);
+    let parts = SignedParts {
+        query,
+        ..parts(integration, "GET", path, &date)
+    };
+    let mut url = integration.url(path);
+    if !query.is_empty() {
+        let encoded = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(query)
+            .finish();
+        url = format!("{url}?{encoded}");
+    }
+    let authorization = sign(integration, &parts);
+    ApiCall {
+        method: "GET",
+        url,
+        headers: vec![("date", date), ("authorization", authorization)],
+        body: String::new(),
+    }
+}
+
+fn signed_post(
+    integration: &Integration,
+    path: &'static str,
+    body: &Value,
+    now: Timestamp,
+) -> ApiCall {
+    let date = date(now);
+    let body = body.to_string();
+    let parts = SignedParts {
+        body: body.as_bytes(),
+        ..parts(integration, "POST", path, &date)
+    };
+    let authorization = sign(integration, &parts);
+    ApiCall {
+        method: "POST",
+        url: integration.url(path),
+        headers: vec![
+            ("date", date),
+            ("authorization", authorization),
+            ("content-type", "application/json".to_owned()),
+        ],
+        body,
+    }
+}
+
+fn parts<'a>(
+    integration: &'a Integration,
+    method: &'static str,
+    path: &'static str,
+    date: &'a str,
+) -> SignedParts<'a> {
+    SignedParts {
+        date,
+        method,
+        host: &integration.api_host,
+        path,
+        query: &[],
+        form: &[],
+        body: &[],
+        headers: &[],
+    }
+}
+
+fn sign(integration: &Integration, parts: &SignedParts<'_>) -> String {
+    hmac::authorization(&integration.client_id, &integration.client_secret, parts)
+}
+
+/// RFC 2822 with a numeric zone, as Duo's clients send it.
+fn date(now: Timestamp) -> String {
+    jiff::fmt::rfc2822::to_string(&now.to_zoned(jiff::tz::TimeZone::UTC))
+        .expect("every instant after the year 0 has an RFC 2822 form")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::duo::hmac::Credentials;
+    use crate::duo::secret::Secret;
+
+    fn integration() -> Integration {
+        let secret = Secret::new("0123456789abcdefghijABCDEFGHIJ0123456789");
+        Integration::new("api", "api.example.org", "DITESTTESTTESTTEST01", secret)
+    }
+
+    fn now() -> Timestamp {
+        "2026-11-23T12:00:00Z".parse().unwrap()
+    }
+
+    fn header<'a>(call: &'a ApiCall, name: &str) -> &'a str {
+        let found = call.headers.iter().find(|(header, _)| *header == name);
+        &found.unwrap().1
+    }
+
+    fn verified(call: &ApiCall, path: &'static str, query: &[(String, String)]) -> bool {
+        let integration = integration();
+        let parts = SignedParts {
+            query,
+            body: call.body.as_bytes(),
+            ..parts(&integration, call.method, path, header(call, "date"))
+        };
+        Credentials::read(header(call, "authorization"))
+            .unwrap()
+            .verify(&integration.client_secret, &parts)
+            .is_some()
+    }
+
+    #[test]
+    fn a_get_is_signed_with_its_query() {
+        let call = auth_status(&integration(), "a b", now());
+        assert_eq!(
+            call.url,
+            "https://api.example.org/auth/v2/auth_status?txid=a+b"
+        );
+        assert_eq!(header(&call, "date"), "Mon, 23 Nov 2026 12:00:00 +0000");
+        let query = [("txid".to_owned(), "a b".to_owned())];
+        assert!(verified(&call, "/auth/v2/auth_status", &query));
+        assert!(!verified(&call, "/auth/v2/auth_status", &[]));
+        assert!(verified(
+            &check(&integration(), now()),
+            "/auth/v2/check",
+            &[]
+        ));
+    }
+
+    #[test]
+    fn a_post_is_signed_with_its_body() {
+        let subject = Subject::Username("alice".to_owned());
+        let factor = Factor::Passcode("123456".to_owned());
+        let call = auth(&integration(), &subject, &factor, Some("192.0.2.7"), now());
+        assert!(verified(&call, "/auth/v2/auth", &[]));
+        let body: Value = serde_json::from_str(&call.body).unwrap();
+        assert_eq!(
+            body,
+            json!({"username": "alice", "factor": "passcode", "passcode": "123456",
+                   "async": "1", "ipaddr": "192.0.2.7"})
+        );
+        let subject = Subject::UserId("DU1".to_owned());
+        let call = preauth(&integration(), &subject, None, now());
+        assert_eq!(call.body, r#"{"user_id":"DU1"}"#);
+        assert!(verified(&call, "/auth/v2/preauth", &[]));
+    }
+
+    #[test]
+    fn ping_is_not_signed_and_debug_shows_no_signature() {
+        assert!(ping(&integration()).headers.is_empty());
+        let shown = format!("{:?}", check(&integration(), now()));
+        assert_eq!(shown, "ApiCall(GET https://api.example.org/auth/v2/check)");
+    }
+}

@@ -1,0 +1,242 @@
+//! Duo's answers of the Auth API, read into types.
+
+use crate::duo::oidc::{DuoError, HttpAnswer};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// Longest text of Duo's that an error repeats.
+const LONGEST_TEXT: usize = 200;
+
+/// What `preauth` says.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Preauth {
+    /// What would happen.
+    pub result: PreauthResult,
+    /// Why, in Duo's words.
+    #[serde(default)]
+    pub status_msg: String,
+    /// What the user can be asked on.
+    #[serde(default)]
+    pub devices: Vec<Device>,
+    /// Where an unknown user enrols.
+    pub enroll_portal_url: Option<String>,
+}
+
+/// What would happen to this user; anything else Duo may say is an error, never an allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PreauthResult {
+    /// Asked for a factor.
+    Auth,
+    /// Let in without one.
+    Allow,
+    /// Refused.
+    Deny,
+    /// Sent to enrol.
+    Enroll,
+}
+
+/// A device of the user.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Device {
+    /// `DP..` or a token's id.
+    pub device: String,
+    /// `phone` or `token`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What to show.
+    #[serde(default)]
+    pub display_name: String,
+    /// Of `auto`, `push`, `sms`, `phone`, `mobile_otp`.
+    #[serde(default)]
+    pub capabilities: Vec<String>,
+}
+
+/// How far an authentication is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AuthStatus {
+    /// Still going on: `status`, and Duo's words.
+    Waiting(AuthAnswer),
+    /// Allowed.
+    Allowed(AuthAnswer),
+    /// Denied, timed out, or only passcodes sent.
+    Denied(AuthAnswer),
+}
+
+/// The details of an answer about an authentication.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct AuthAnswer {
+    /// `pushed`, `allow`, `deny`, `timeout`, ...
+    #[serde(default)]
+    pub status: String,
+    /// In Duo's words.
+    #[serde(default)]
+    pub status_msg: String,
+}
+
+/// `check`: credentials and clock are good.
+pub fn read_check(answer: &HttpAnswer) -> Result<(), DuoError> {
+    response(answer).map(|_| ())
+}
+
+/// `preauth`.
+pub fn read_preauth(answer: &HttpAnswer) -> Result<Preauth, DuoError> {
+    typed(response(answer)?)
+}
+
+/// An asynchronous `auth`: the transaction id.
+pub fn read_async_auth(answer: &HttpAnswer) -> Result<String, DuoError> {
+    #[derive(Deserialize)]
+    struct Begun {
+        txid: String,
+    }
+    typed(response(answer)?).map(|begun: Begun| begun.txid)
+}
+
+/// A synchronous `auth`.
+pub fn read_auth(answer: &HttpAnswer) -> Result<AuthStatus, DuoError> {
+    read_auth_status(answer)
+}
+
+/// `auth_status`: success needs `result` and `status` to say allow.
+pub fn read_auth_status(answer: &HttpAnswer) -> Result<AuthStatus, DuoError> {
+    let response = response(answer)?;
+    let result = response.get("result").and_then(Value::as_str);
+    let result = result.unwrap_or_default().to_owned();
+    let details: AuthAnswer = typed(response)?;
+    match (result.as_str(), details.status.as_str()) {
+        ("allow", "allow") => Ok(AuthStatus::Allowed(details)),
+        ("waiting", _) => Ok(AuthStatus::Waiting(details)),
+        ("deny", _) => Ok(AuthStatus::Denied(details)),
+        _ => Err(malformed()),
+    }
+}
+
+/// The `response` member, or what the FAIL envelope says (B.2).
+fn response(answer: &HttpAnswer) -> Result<Value, DuoError> {
+    let (status, body) = match answer {
+        HttpAnswer::Transport { reason } => return Err(DuoError::Unreachable(reason.clone())),
+        HttpAnswer::Response { status, body, .. } => (*status, body),
+    };
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    if status == 200 && body.get("stat").and_then(Value::as_str) == Some("OK") {
+        return body.get("response").cloned().ok_or_else(malformed);
+    }
+    let code = body.get("code").and_then(Value::as_i64).unwrap_or_default();
+    Err(match (status, code) {
+        (429, _) | (_, 42_901) => DuoError::RateLimited,
+        (500.., _) => DuoError::ServerError(status),
+        (_, 50_000..) => DuoError::ServerError(500),
+        (_, 40_301) => DuoError::WrongApplicationKind,
+        (200, 0) => malformed(),
+        _ => DuoError::Refused(status, refusal(&body)),
+    })
+}
+
+fn refusal(body: &Value) -> String {
+    let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
+    let detail = text("message_detail");
+    let separator = if detail.is_empty() { "" } else { ": " };
+    [text("message"), separator, detail]
+        .concat()
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(LONGEST_TEXT)
+        .collect()
+}
+
+fn typed<T: DeserializeOwned>(value: Value) -> Result<T, DuoError> {
+    serde_json::from_value(value).map_err(|_| malformed())
+}
+
+fn malformed() -> DuoError {
+    DuoError::Malformed("not an answer of the Auth API".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn answer(status: u16, body: &Value) -> HttpAnswer {
+        HttpAnswer::Response {
+            status,
+            headers: vec![],
+            body: body.to_string().into_bytes(),
+        }
+    }
+
+    fn ok(response: Value) -> HttpAnswer {
+        answer(200, &json!({"stat": "OK", "response": response}))
+    }
+
+    fn fail(status: u16, code: i64) -> HttpAnswer {
+        let body = json!({"stat": "FAIL", "code": code, "message": "Invalid\n",
+                          "message_detail": "username"});
+        answer(status, &body)
+    }
+
+    #[test]
+    fn preauth_is_read_with_its_devices() {
+        let preauth = read_preauth(&ok(json!({
+            "result": "auth",
+            "status_msg": "Account is active",
+            "devices": [{"device": "DP1", "type": "phone", "capabilities": ["auto", "push"]}],
+        })))
+        .unwrap();
+        assert_eq!(preauth.result, PreauthResult::Auth);
+        assert_eq!(preauth.devices[0].capabilities, ["auto", "push"]);
+    }
+
+    #[test]
+    fn an_unknown_result_is_never_an_allow() {
+        let unknown = ok(json!({"result": "allowed", "status": "allow"}));
+        assert!(matches!(
+            read_preauth(&unknown),
+            Err(DuoError::Malformed(_))
+        ));
+        assert!(matches!(read_auth(&unknown), Err(DuoError::Malformed(_))));
+        let half = ok(json!({"result": "allow", "status": "deny"}));
+        assert!(matches!(read_auth(&half), Err(DuoError::Malformed(_))));
+    }
+
+    #[test]
+    fn an_authentication_waits_and_then_allows_or_denies() {
+        let status = |result: &str, status: &str| {
+            read_auth_status(&ok(json!({"result": result, "status": status})))
+        };
+        assert!(matches!(
+            status("waiting", "pushed"),
+            Ok(AuthStatus::Waiting(_))
+        ));
+        assert!(matches!(
+            status("allow", "allow"),
+            Ok(AuthStatus::Allowed(_))
+        ));
+        assert!(matches!(
+            status("deny", "timeout"),
+            Ok(AuthStatus::Denied(_))
+        ));
+        assert!(matches!(status("deny", "sent"), Ok(AuthStatus::Denied(_))));
+        let begun = ok(json!({"txid": "t-1"}));
+        assert_eq!(read_async_auth(&begun), Ok("t-1".to_owned()));
+    }
+
+    #[test]
+    fn failures_keep_whose_fault_they_are() {
+        let of = |answer: &HttpAnswer| read_check(answer).unwrap_err();
+        assert_eq!(of(&fail(429, 42_901)), DuoError::RateLimited);
+        assert_eq!(of(&fail(500, 50_001)), DuoError::ServerError(500));
+        assert_eq!(of(&fail(403, 40_301)), DuoError::WrongApplicationKind);
+        assert_eq!(
+            of(&fail(400, 40_002)),
+            DuoError::Refused(400, "Invalid: username".to_owned())
+        );
+        assert!(matches!(
+            of(&answer(200, &json!([]))),
+            DuoError::Malformed(_)
+        ));
+        assert!(read_check(&ok(json!({"time": 1}))).is_ok());
+    }
+}
