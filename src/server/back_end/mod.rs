@@ -2,6 +2,8 @@
 
 pub mod directory;
 pub mod password;
+pub mod duo;
+mod duo_trust;
 
 use crate::duo::integration::Integration;
 use crate::duo::oidc::{FormRequest, HttpAnswer};

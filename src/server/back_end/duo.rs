@@ -1,0 +1,199 @@
+//! The HTTP client that talks to Duo: it sends requests that `duo` made and says what came back.
+//!
+//! HTTPS only, no redirects, no proxy unless the operator names one, bounded in time and size.
+
+use crate::config::settings::DuoHttpSettings;
+use crate::duo::integration::Integration;
+use crate::duo::oidc::{FormRequest, HttpAnswer};
+use crate::server::back_end::DuoClient;
+use crate::server::back_end::duo_trust::trusting;
+use futures_util::future::{BoxFuture, FutureExt as _};
+use reqwest::header::CONTENT_TYPE;
+use reqwest::redirect::Policy;
+use reqwest::{Client, Proxy, RequestBuilder, Response};
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+/// Greatest answer that is read; Duo's are under 8 KiB.
+const LONGEST_BODY: usize = 256 * 1024;
+
+/// Duo closes idle connections after 60 s; ours go first, so that none is lost in mid-request.
+const POOL_IDLE: Duration = Duration::from_secs(55);
+
+/// Talks to Duo over HTTPS.
+pub struct HttpDuoClient {
+    client: Client,
+    permits: Semaphore,
+    total_timeout: Duration,
+}
+
+impl fmt::Debug for HttpDuoClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpDuoClient")
+            .field("total_timeout", &self.total_timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+impl HttpDuoClient {
+    /// A client with its own connection pool; the error is a reason for the operator.
+    pub fn new(settings: &DuoHttpSettings) -> Result<Self, String> {
+        install_tls_provider();
+        let mut builder = Client::builder()
+            .https_only(true)
+            .redirect(Policy::none())
+            .no_proxy()
+            .connect_timeout(settings.connect_timeout)
+            .timeout(settings.total_timeout)
+            .pool_idle_timeout(POOL_IDLE)
+            .pool_max_idle_per_host(settings.max_connections)
+            .user_agent(concat!("vestibule/", env!("CARGO_PKG_VERSION")));
+        if let Some(proxy) = &settings.proxy {
+            let proxy = Proxy::all(proxy).map_err(|_| "the proxy's URL is not valid")?;
+            builder = builder.proxy(proxy);
+        }
+        let client = trusting(builder, &settings.trust)?
+            .build()
+            .map_err(|_| "the TLS client cannot be set up")?;
+        Ok(Self {
+            client,
+            permits: Semaphore::new(settings.max_connections.max(1)),
+            total_timeout: settings.total_timeout,
+        })
+    }
+
+    async fn answer(&self, request: RequestBuilder) -> HttpAnswer {
+        let exchange = async {
+            let permit = self.permits.acquire().await;
+            let answer = exchange(request).await;
+            drop(permit);
+            answer
+        };
+        let outcome = tokio::time::timeout(self.total_timeout, exchange).await;
+        outcome.unwrap_or_else(|_| transport("timeout"))
+    }
+}
+
+impl DuoClient for HttpDuoClient {
+    fn send<'a>(
+        &'a self,
+        integration: &'a Integration,
+        request: &'a FormRequest,
+    ) -> BoxFuture<'a, HttpAnswer> {
+        async move {
+            let form = form_urlencoded::Serializer::new(String::new())
+                .extend_pairs(&request.form)
+                .finish();
+            let post = self
+                .client
+                .post(&request.url)
+                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .body(form);
+            let answer = self.answer(post).await;
+            if let HttpAnswer::Transport { reason } = &answer {
+                tracing::warn!(
+                    integration = integration.name,
+                    url = request.url,
+                    reason,
+                    "Duo cannot be reached"
+                );
+            }
+            answer
+        }
+        .boxed()
+    }
+}
+
+/// One TLS provider for the whole process: OpenSSL, as for everything else. A second call changes
+/// nothing.
+pub fn install_tls_provider() {
+    let _ = rustls_openssl::default_provider().install_default();
+}
+
+async fn exchange(request: RequestBuilder) -> HttpAnswer {
+    match request.send().await {
+        Ok(response) => read(response).await,
+        Err(error) => transport(reason(&error)),
+    }
+}
+
+async fn read(mut response: Response) -> HttpAnswer {
+    let status = response.status().as_u16();
+    let headers = response
+        .headers()
+        .iter()
+        .map(|(name, value)| {
+            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            (name.as_str().to_owned(), value)
+        })
+        .collect();
+    let mut body = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if body.len() + chunk.len() > LONGEST_BODY => {
+                return transport("body-too-long");
+            }
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => break,
+            Err(error) => return transport(reason(&error)),
+        }
+    }
+    HttpAnswer::Response {
+        status,
+        headers,
+        body,
+    }
+}
+
+fn transport(reason: &str) -> HttpAnswer {
+    HttpAnswer::Transport {
+        reason: reason.to_owned(),
+    }
+}
+
+/// One word for what failed. The library's own text may hold what the other side sent, so it is
+/// looked at and never repeated.
+fn reason(error: &reqwest::Error) -> &'static str {
+    if error.is_timeout() {
+        return "timeout";
+    }
+    let mut cause: Option<&(dyn Error + 'static)> = error.source();
+    let mut word = if error.is_connect() {
+        "connect"
+    } else {
+        "reset"
+    };
+    while let Some(current) = cause {
+        if current.is::<rustls::Error>() || wraps_tls(current) {
+            return "tls";
+        }
+        if current.to_string().starts_with("dns error") {
+            return "dns";
+        }
+        if is_reset(current) {
+            word = "reset";
+        }
+        cause = current.source();
+    }
+    word
+}
+
+fn wraps_tls(cause: &(dyn Error + 'static)) -> bool {
+    cause
+        .downcast_ref::<io::Error>()
+        .and_then(io::Error::get_ref)
+        .is_some_and(|inner| inner.is::<rustls::Error>())
+}
+
+fn is_reset(cause: &(dyn Error + 'static)) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    cause.downcast_ref::<io::Error>().is_some_and(|error| {
+        matches!(
+            error.kind(),
+            ConnectionReset | ConnectionAborted | BrokenPipe | UnexpectedEof
+        )
+    })
+}
