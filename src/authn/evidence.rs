@@ -222,3 +222,65 @@ impl EvidenceTable {
         self.factors.contains_key(&evidence.factor) && self.reasons.contains_key(&evidence.reason)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn duo(factor: &str, reason: &str) -> DuoVerified {
+        DuoVerified {
+            username: "alice".to_owned(),
+            duo_username: "alice".to_owned(),
+            integration: "default".to_owned(),
+            txid: "t".to_owned(),
+            factor: factor.to_owned(),
+            reason: reason.to_owned(),
+            at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    fn grade(factor: &str, reason: &str) -> Grade {
+        EvidenceTable::default().grade(&duo(factor, reason), false)
+    }
+
+    #[test]
+    fn s46_what_involves_no_action_of_the_user_is_not_mfa() {
+        for reason in [
+            "bypass_user",
+            "trusted_network",
+            "remembered_device",
+            "trusted_location",
+            "allowed_by_policy",
+            "allow_unenrolled_user",
+            "allow_unenrolled_user_on_trusted_network",
+            "a_reason_of_tomorrow",
+            "",
+        ] {
+            assert_eq!(grade("duo_push", reason), Grade::None, "{reason}");
+        }
+        assert_eq!(grade("bypass_code", "valid_passcode"), Grade::None);
+        assert_eq!(grade("a_factor_of_tomorrow", "user_approved"), Grade::None);
+        assert_eq!(grade("", "user_approved"), Grade::None);
+    }
+
+    #[test]
+    fn an_approved_push_is_mfa_and_a_security_key_is_phishing_resistant() {
+        assert_eq!(grade("duo_push", "user_approved"), Grade::Mfa);
+        assert_eq!(grade("passcode", "valid_passcode"), Grade::Mfa);
+        assert_eq!(grade("webauthn", "user_approved"), Grade::PhishingResistant);
+    }
+
+    #[test]
+    fn a_remembered_device_never_counts_under_force_authn_whatever_the_table_says() {
+        let mut table = EvidenceTable::default();
+        table
+            .factors
+            .insert("remembered_device".to_owned(), Grade::Mfa);
+        table
+            .reasons
+            .insert("remembered_device".to_owned(), Grade::Mfa);
+        let evidence = duo("remembered_device", "remembered_device");
+        assert_eq!(table.grade(&evidence, false), Grade::Mfa);
+        assert_eq!(table.grade(&evidence, true), Grade::None);
+    }
+}

@@ -194,3 +194,135 @@ impl ClassOrder {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PR: &str = "https://refeds.org/profile/phishing-resistant-mfa";
+
+    fn select(comparison: Comparison, asked: &[&str], held: &[&str]) -> Option<String> {
+        let class = |uri: &&str| AuthnContextClassRef::new(*uri);
+        let requested = RequestedAuthnContext {
+            comparison,
+            classes: asked.iter().map(class).collect(),
+            declarations: Vec::new(),
+        };
+        let held = held.iter().map(class).collect();
+        ClassOrder::default()
+            .select(&requested, &held)
+            .map(|class| class.to_string())
+    }
+
+    #[test]
+    fn r04_exact_password_after_mfa_is_the_password_class() {
+        let held = [PASSWORD_PROTECTED_TRANSPORT, REFEDS_MFA];
+        let class = select(Comparison::Exact, &[PASSWORD_PROTECTED_TRANSPORT], &held);
+        assert_eq!(class.as_deref(), Some(PASSWORD_PROTECTED_TRANSPORT));
+    }
+
+    #[test]
+    fn r06_the_first_requested_class_that_is_true_wins() {
+        let asked = [REFEDS_MFA, REFEDS_SFA];
+        assert_eq!(
+            select(Comparison::Exact, &asked, &[REFEDS_SFA]).as_deref(),
+            Some(REFEDS_SFA)
+        );
+        let both = [REFEDS_SFA, REFEDS_MFA];
+        assert_eq!(
+            select(Comparison::Exact, &asked, &both).as_deref(),
+            Some(REFEDS_MFA)
+        );
+    }
+
+    #[test]
+    fn r09_minimum_echoes_the_requested_class_when_it_is_true() {
+        let held = [PASSWORD_PROTECTED_TRANSPORT, REFEDS_MFA];
+        let class = select(Comparison::Minimum, &[PASSWORD_PROTECTED_TRANSPORT], &held);
+        assert_eq!(class.as_deref(), Some(PASSWORD_PROTECTED_TRANSPORT));
+    }
+
+    #[test]
+    fn minimum_takes_a_stronger_class_when_the_requested_one_is_not_held() {
+        let class = select(Comparison::Minimum, &[REFEDS_SFA], &[REFEDS_MFA]);
+        assert_eq!(class.as_deref(), Some(REFEDS_MFA));
+        assert_eq!(
+            select(Comparison::Minimum, &[REFEDS_MFA], &[PASSWORD]),
+            None
+        );
+        assert_eq!(
+            select(Comparison::Minimum, &["urn:unknown"], &[REFEDS_MFA]),
+            None
+        );
+    }
+
+    #[test]
+    fn r11_better_than_a_password_is_never_a_password() {
+        let held = [PASSWORD_PROTECTED_TRANSPORT, REFEDS_MFA];
+        let class = select(Comparison::Better, &[PASSWORD_PROTECTED_TRANSPORT], &held);
+        assert_eq!(class.as_deref(), Some(REFEDS_MFA));
+        let same = [PASSWORD_PROTECTED_TRANSPORT, PASSWORD];
+        assert_eq!(
+            select(Comparison::Better, &[PASSWORD_PROTECTED_TRANSPORT], &same),
+            None
+        );
+        assert_eq!(select(Comparison::Better, &["urn:unknown"], &held), None);
+    }
+
+    #[test]
+    fn r12_nothing_is_better_than_the_strongest() {
+        assert_eq!(select(Comparison::Better, &[PR], &[PR, REFEDS_MFA]), None);
+    }
+
+    #[test]
+    fn r13_r14_maximum_is_as_strong_as_possible_without_exceeding() {
+        let held = [PASSWORD_PROTECTED_TRANSPORT, REFEDS_MFA, PR];
+        let at_most = |limit| select(Comparison::Maximum, &[limit], &held);
+        let password = at_most(PASSWORD_PROTECTED_TRANSPORT);
+        assert_eq!(password.as_deref(), Some(PASSWORD_PROTECTED_TRANSPORT));
+        assert_eq!(at_most(REFEDS_MFA).as_deref(), Some(REFEDS_MFA));
+    }
+
+    #[test]
+    fn r17_classes_are_compared_as_plain_strings() {
+        for almost in [
+            "https://refeds.org/profile/mfa/",
+            "HTTPS://refeds.org/profile/mfa",
+            "https://refeds.org%2Fprofile/mfa",
+            " https://refeds.org/profile/mfa",
+        ] {
+            assert_eq!(
+                select(Comparison::Exact, &[almost], &[REFEDS_MFA]),
+                None,
+                "{almost}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_strongest_class_is_the_multi_factor_one() {
+        let held = [PASSWORD_PROTECTED_TRANSPORT, PASSWORD, REFEDS_MFA];
+        let held: Vec<_> = held
+            .iter()
+            .map(|uri| AuthnContextClassRef::new(*uri))
+            .collect();
+        let order = ClassOrder::default();
+        assert_eq!(
+            order.strongest(&held).map(AuthnContextClassRef::as_str),
+            Some(REFEDS_MFA)
+        );
+        let strongest = order
+            .strongest(&held[..2])
+            .map(AuthnContextClassRef::as_str);
+        assert_eq!(strongest, Some(PASSWORD_PROTECTED_TRANSPORT));
+    }
+
+    #[test]
+    fn an_undeclared_class_needs_mfa_evidence_from_duo() {
+        let class = AuthnContextClassRef::new("http://example.org/ac/classes/mfa");
+        let order = ClassOrder::default();
+        assert!(!order.duo_may_claim(&class, Grade::None));
+        assert!(order.duo_may_claim(&class, Grade::Mfa));
+        assert!(!order.duo_may_claim(&AuthnContextClassRef::new(PR), Grade::Mfa));
+    }
+}

@@ -460,12 +460,13 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// ReselectFlow means that another flow might do; there is none beyond the map.
+    /// ReselectFlow means that another flow might do, and there is none beyond the map; a rule may
+    /// say `fail` after a success, which is then a failure like any other.
     fn fail(self, event: Event) -> Turn {
-        let event = if event == Event::ReselectFlow {
-            Event::NoPotentialFlow
-        } else {
-            event
+        let event = match event {
+            Event::ReselectFlow => Event::NoPotentialFlow,
+            Event::Proceed => Event::AuthenticationException,
+            event => event,
         };
         let failure = self.core.failure(event);
         Turn {

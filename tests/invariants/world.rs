@@ -1,0 +1,723 @@
+//! The world around a login, played from a string of random bytes.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+use vestibule::authn::descriptor::{Condition, FlowDescriptor};
+use vestibule::authn::event::Event;
+use vestibule::authn::evidence::{Evidence, EvidenceTable, Grade, PasswordVerified};
+use vestibule::authn::facts::{FactKey, FactValue, RelyingPartyFacts, RequestFacts};
+use vestibule::authn::flow::FlowId;
+use vestibule::authn::login::{
+    Answer, Call, Callback, CallbackOutcome, Form, Input, Login, Page, PasswordAnswer, Record,
+    Start, Step, Verdict,
+};
+use vestibule::authn::moment::Moment;
+use vestibule::authn::principal::ClassOrder;
+use vestibule::authn::result::{AuthenticationResult, FactorResult};
+use vestibule::authn::rules::{DuoRules, Rules};
+use vestibule::authn::strategy::{Decision, Next, ScriptName, Strategies, Trace, View};
+use vestibule::authn::transition::{On, Stage, Target, TransitionMap};
+use vestibule::duo::integration::Integration;
+use vestibule::duo::jwt;
+use vestibule::duo::oidc::HttpAnswer;
+use vestibule::duo::secret::Secret;
+use vestibule::saml::context::{
+    AuthnContextClassRef, Comparison, PASSWORD, PASSWORD_PROTECTED_TRANSPORT, REFEDS_MFA,
+    RequestedAuthnContext,
+};
+
+const SECRET: &str = "0123456789abcdefghijABCDEFGHIJ0123456789";
+const CLIENT: &str = "DITESTTESTTESTTEST01";
+const PHISHING_RESISTANT: &str = "https://refeds.org/profile/phishing-resistant-mfa";
+
+/// Random bytes as choices; zeros when they run out, so that a walk always ends.
+pub struct Choices {
+    bytes: Vec<u8>,
+    at: usize,
+}
+
+impl Choices {
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    pub fn below(&mut self, limit: u8) -> u8 {
+        let byte = self.bytes.get(self.at).copied().unwrap_or(0);
+        self.at += 1;
+        byte % limit
+    }
+
+    pub fn chance(&mut self, of: u8) -> bool {
+        self.below(of) == 0
+    }
+
+    fn of<'a, T>(&mut self, items: &'a [T]) -> &'a T {
+        &items[usize::from(self.below(u8::try_from(items.len()).expect("short lists")))]
+    }
+}
+
+/// Rules of a random operator.
+pub struct Setting {
+    pub rules: Rules,
+}
+
+/// A script as a table: its answer depends only on what it is shown.
+#[derive(Debug)]
+struct Table {
+    seed: u8,
+    fails: bool,
+    insists: bool,
+}
+
+impl Table {
+    fn pick(&self, view: &View<'_>, script: &ScriptName, choices: u8) -> u8 {
+        let mut text = format!("{script}{}{}{}", self.seed, view.acceptable, view.event);
+        for flow in view.results.keys() {
+            text.push_str(flow.as_str());
+        }
+        openssl::sha::sha256(text.as_bytes())[0] % choices
+    }
+}
+
+impl Strategies for Table {
+    fn next_factor(&self, script: &ScriptName, view: &View<'_>) -> Decision<Next> {
+        if self.fails {
+            return Decision::Failed("broken".to_owned());
+        }
+        if self.insists {
+            let done = view.results.contains_key(&FlowId::DuoOidc);
+            let next = if done {
+                Next::End
+            } else {
+                Next::Flow(FlowId::DuoOidc)
+            };
+            return Decision::Made(next, Trace::default());
+        }
+        let answer = match self.pick(view, script, 8) {
+            0..=2 => Next::Flow(FlowId::DuoOidc),
+            3 => Next::Flow(FlowId::Password),
+            4..=5 => Next::End,
+            6 => Next::Fail(Event::AccountError),
+            _ if !view.fetched.contains_key(&FactKey::UserGroups) => {
+                return Decision::Needs(FactKey::UserGroups);
+            }
+            _ => Next::End,
+        };
+        Decision::Made(answer, Trace::default())
+    }
+
+    fn integration(&self, _: &ScriptName, _: &View<'_>) -> Decision<String> {
+        Decision::Made("default".to_owned(), Trace::default())
+    }
+
+    fn principals(
+        &self,
+        script: &ScriptName,
+        view: &View<'_>,
+        _claims: &serde_json::Value,
+    ) -> Decision<Vec<AuthnContextClassRef>> {
+        let classes = [REFEDS_MFA, PHISHING_RESISTANT, "urn:undeclared"];
+        let class = classes[usize::from(self.pick(view, script, 3))];
+        Decision::Made(vec![AuthnContextClassRef::new(class)], Trace::default())
+    }
+
+    fn duo_username(&self, _: &ScriptName, view: &View<'_>) -> Decision<String> {
+        Decision::Made(
+            view.username.unwrap_or_default().to_owned(),
+            Trace::default(),
+        )
+    }
+
+    fn condition(&self, script: &ScriptName, view: &View<'_>) -> Decision<bool> {
+        Decision::Made(self.pick(view, script, 2) == 0, Trace::default())
+    }
+}
+
+impl Setting {
+    pub fn random(choices: &mut Choices) -> Self {
+        let table = Table {
+            seed: choices.below(255),
+            fails: false,
+            insists: false,
+        };
+        Self {
+            rules: rules(random_map(choices), table, choices),
+        }
+    }
+
+    pub fn always_duo(choices: &mut Choices) -> Self {
+        let table = Table {
+            seed: 0,
+            fails: false,
+            insists: true,
+        };
+        Self {
+            rules: rules(shipped_map(), table, choices),
+        }
+    }
+
+    pub fn failing_script(choices: &mut Choices) -> Self {
+        let table = Table {
+            seed: 0,
+            fails: true,
+            insists: false,
+        };
+        Self {
+            rules: rules(shipped_map(), table, choices),
+        }
+    }
+}
+
+fn shipped_map() -> TransitionMap {
+    let proceed = On::Event(Event::Proceed);
+    let script = Target::Script(ScriptName("mfa/second-factor".to_owned()));
+    TransitionMap::new(BTreeMap::from([
+        ((Stage::Start, proceed), Target::Flow(FlowId::Password)),
+        ((Stage::After(FlowId::Password), proceed), script),
+        ((Stage::After(FlowId::DuoOidc), proceed), Target::End),
+    ]))
+}
+
+fn random_map(choices: &mut Choices) -> TransitionMap {
+    let mut map = BTreeMap::new();
+    for stage in [
+        Stage::Start,
+        Stage::After(FlowId::Password),
+        Stage::After(FlowId::DuoOidc),
+    ] {
+        let events = [
+            Event::Proceed,
+            Event::ReselectFlow,
+            Event::AuthenticationException,
+            Event::NoPassive,
+        ];
+        for event in events {
+            if event == Event::Proceed || choices.chance(3) {
+                map.insert((stage, On::Event(event)), random_target(choices));
+            }
+        }
+        if choices.chance(6) {
+            map.insert((stage, On::Any), random_target(choices));
+        }
+    }
+    if choices.below(3) != 0 {
+        map.insert(
+            (Stage::Start, On::Event(Event::Proceed)),
+            Target::Flow(FlowId::Password),
+        );
+    }
+    TransitionMap::new(map)
+}
+
+fn random_target(choices: &mut Choices) -> Target {
+    match choices.below(9) {
+        0 => Target::Flow(FlowId::Password),
+        1 | 2 => Target::Flow(FlowId::DuoOidc),
+        3 | 4 => Target::Script(ScriptName(format!("mfa/s{}", choices.below(3)))),
+        5 | 6 => Target::End,
+        7 => Target::Fail,
+        _ => Target::FailWith(Event::AccountError),
+    }
+}
+
+fn rules(transitions: TransitionMap, table: Table, choices: &mut Choices) -> Rules {
+    let class = AuthnContextClassRef::new;
+    let password = vec![class(PASSWORD_PROTECTED_TRANSPORT), class(PASSWORD)];
+    // A careless operator lets the password flow "support" MFA: evidence must still bound it.
+    let careless = [password.clone(), vec![class(REFEDS_MFA)]].concat();
+    let duo = vec![class(REFEDS_MFA), class(PHISHING_RESISTANT)];
+    let flows = [
+        (
+            FlowId::Password,
+            if choices.chance(3) {
+                careless
+            } else {
+                password
+            },
+            true,
+        ),
+        (FlowId::DuoOidc, duo, false),
+        (FlowId::Mfa, Vec::new(), true),
+    ];
+    let mut integration = Integration::new("default", "duo.test", CLIENT, Secret::new(SECRET));
+    integration.redirect_url = Some("https://idp.test/callback".to_owned());
+    Rules {
+        top_level: vec![FlowId::Mfa],
+        flows: flows
+            .into_iter()
+            .map(|(flow, classes, passive)| (flow, descriptor(flow, classes, passive, choices)))
+            .collect(),
+        transitions,
+        classes: ClassOrder::default(),
+        ignored_contexts: Vec::new(),
+        accept_later_classes: !choices.chance(4),
+        duo: DuoRules {
+            integrations: BTreeMap::from([("default".to_owned(), Arc::new(integration))]),
+            integration_strategy: None,
+            principal_strategy: choices
+                .chance(3)
+                .then(|| ScriptName("duo/principals".to_owned())),
+            username_strategy: None,
+            health_check: !choices.chance(4),
+            evidence: EvidenceTable::default(),
+            pending_lifetime: Duration::from_secs(300),
+        },
+        strategies: Arc::new(table),
+        step_limit: 100,
+    }
+}
+
+fn descriptor(
+    flow: FlowId,
+    supported_principals: Vec<AuthnContextClassRef>,
+    passive: bool,
+    choices: &mut Choices,
+) -> FlowDescriptor {
+    let condition = |choices: &mut Choices| match choices.below(6) {
+        0 => Condition::Script(ScriptName(format!("conditions/{}", flow.name()))),
+        _ => Condition::Constant(true),
+    };
+    FlowDescriptor {
+        flow,
+        order: 1000,
+        passive,
+        forced: true,
+        non_browser: true,
+        lifetime: Some(Duration::from_secs(3600)),
+        inactivity_timeout: Some(Duration::from_secs(1800)),
+        supported_principals,
+        add_default_principals: true,
+        reuse_condition: condition(choices),
+        activation_condition: condition(choices),
+    }
+}
+
+/// One trip to Duo, as the world saw it.
+pub struct DuoAttempt {
+    state: String,
+    nonce: String,
+    since: Timestamp,
+    pub exchanges: u32,
+    pub exchanged_after: Option<i64>,
+}
+
+/// One login, walked to its end.
+pub struct Walk {
+    pub pages: u32,
+    pub redirects: u32,
+    pub inputs: u32,
+    pub outages: u32,
+    pub unreadable: u32,
+    pub duo_attempts: Vec<DuoAttempt>,
+    pub foreign_token_accepted: bool,
+    pub records: Vec<Record>,
+    login: Option<Login>,
+    request: RequestFacts,
+    began: Timestamp,
+    now: Timestamp,
+    tick: u64,
+    earlier: Vec<FactorResult>,
+    passwords: BTreeSet<(String, Timestamp)>,
+    duo_allowed: BTreeSet<String>,
+    foreign: bool,
+}
+
+thread_local! {
+    static CLOCK: std::cell::Cell<i64> = const { std::cell::Cell::new(0) };
+}
+
+impl Walk {
+    pub fn begin(setting: &Setting, choices: &mut Choices, earlier: Vec<FactorResult>) -> Self {
+        if earlier.is_empty() {
+            CLOCK.set(0);
+        }
+        let now = epoch() + SignedDuration::from_secs(CLOCK.get());
+        let request = random_request(choices);
+        let start = Start {
+            transaction: "t".to_owned(),
+            rp: RelyingPartyFacts::default(),
+            request: request.clone(),
+            default_classes: Vec::new(),
+            earlier: earlier.clone(),
+        };
+        Self {
+            pages: 0,
+            redirects: 0,
+            inputs: 0,
+            outages: 0,
+            unreadable: 0,
+            duo_attempts: Vec::new(),
+            foreign_token_accepted: false,
+            records: Vec::new(),
+            login: Some(Login::new(start, &setting.rules)),
+            request,
+            began: now,
+            now,
+            tick: 0,
+            earlier,
+            passwords: BTreeSet::new(),
+            duo_allowed: BTreeSet::new(),
+            foreign: false,
+        }
+    }
+
+    /// Plays until the login ends.
+    pub fn run(&mut self, setting: &Setting, choices: &mut Choices) -> Verdict {
+        let mut input = Input::Begin;
+        loop {
+            let login = self.login.take().expect("a login in progress");
+            self.inputs += 1;
+            self.tick += 1;
+            let turn = login.advance(input, &setting.rules, &self.moment());
+            self.records.extend(turn.records);
+            input = match turn.step {
+                Step::Finish(verdict) => {
+                    if self.foreign
+                        && matches!(&verdict, Verdict::Success(s)
+                        if s.result.factors().contains_key(&FlowId::DuoOidc) && self.no_good_duo(s))
+                    {
+                        self.foreign_token_accepted = true;
+                    }
+                    return verdict;
+                }
+                Step::Show(page, login) => {
+                    self.pages += 1;
+                    self.rest(&login);
+                    self.user(&page, choices)
+                }
+                Step::Redirect(url, login) => {
+                    self.redirects += 1;
+                    self.rest(&login);
+                    self.left_for_duo(&url);
+                    self.away(choices)
+                }
+                Step::Call(call, login) => {
+                    self.rest(&login);
+                    Input::Answer(self.answer(&call, choices))
+                }
+            };
+            // Nobody walks for ever.
+            if self.inputs > 60 {
+                input = Input::Form(Form::Cancel);
+            }
+        }
+    }
+
+    /// Time passes before the next login.
+    pub fn later(&mut self, choices: &mut Choices) {
+        let seconds = *choices.of(&[1, 60, 1700, 1900, 3700]);
+        CLOCK.set(self.now.duration_since(epoch()).as_secs() + seconds);
+    }
+
+    pub fn forced(&self) -> bool {
+        self.request.force_authn
+    }
+
+    pub fn passive(&self) -> bool {
+        self.request.is_passive
+    }
+
+    pub fn began_less_skew(&self) -> Timestamp {
+        self.began - SignedDuration::from_secs(60)
+    }
+
+    /// What the Duo factor of a result truly proves, by the world's own knowledge.
+    pub fn best_duo(&self, result: &AuthenticationResult) -> Option<Grade> {
+        let Evidence::Duo(duo) = result.factors().get(&FlowId::DuoOidc)?.evidence() else {
+            return None;
+        };
+        let resistant = duo.factor() == "webauthn";
+        let acted = ["user_approved", "valid_passcode"].contains(&duo.reason());
+        Some(match (acted, resistant) {
+            (true, true) => Grade::PhishingResistant,
+            (true, false) if ["duo_push", "passcode"].contains(&duo.factor()) => Grade::Mfa,
+            _ => Grade::None,
+        })
+    }
+
+    /// Whether this factor was proved in this walk or an earlier one.
+    pub fn proved(&self, factor: &FactorResult) -> bool {
+        if factor.previous() {
+            return self
+                .earlier
+                .iter()
+                .any(|known| known.evidence() == factor.evidence());
+        }
+        match factor.evidence() {
+            Evidence::Password(password) => self
+                .passwords
+                .contains(&(password.username().to_owned(), password.at())),
+            Evidence::Duo(duo) => self.duo_allowed.contains(duo.txid()),
+        }
+    }
+
+    pub fn succeeded(&self, flow: FlowId) -> bool {
+        match flow {
+            FlowId::Password => !self.passwords.is_empty(),
+            FlowId::DuoOidc => !self.duo_allowed.is_empty(),
+            FlowId::Mfa => false,
+        }
+    }
+
+    pub fn remembered_counted(&self, result: &AuthenticationResult) -> bool {
+        result
+            .factors()
+            .values()
+            .any(|factor| match factor.evidence() {
+                Evidence::Duo(duo) => {
+                    duo.reason() == "remembered_device" && !factor.principals().is_empty()
+                }
+                Evidence::Password(_) => false,
+            })
+    }
+
+    fn no_good_duo(&self, success: &vestibule::authn::login::Success) -> bool {
+        success.result.factors().values().any(|f| !self.proved(f))
+    }
+
+    /// Writes the login down and reads it back, as a restart between any two steps would.
+    fn rest(&mut self, login: &Login) {
+        let text = serde_json::to_string(login).expect("a login can be written down");
+        match serde_json::from_str(&text) {
+            Ok(login) => self.login = Some(login),
+            Err(_) => {
+                self.unreadable += 1;
+                self.login = Some(login.clone());
+            }
+        }
+    }
+
+    fn moment(&self) -> Moment {
+        let mut random = [0; 32];
+        random[..8].copy_from_slice(&self.tick.to_be_bytes());
+        random[8..16].copy_from_slice(&self.now.as_microsecond().to_be_bytes());
+        Moment {
+            now: self.now,
+            random,
+        }
+    }
+
+    fn user(&mut self, page: &Page, choices: &mut Choices) -> Input {
+        self.now += SignedDuration::from_secs(i64::from(choices.below(20)));
+        match page {
+            Page::Password { .. } => match choices.below(10) {
+                0 => Input::Form(Form::Cancel),
+                1 => Input::Revisit,
+                2 => self.stray_callback(choices),
+                3 => Input::Form(Form::Retry),
+                _ => Input::Form(Form::Password {
+                    username: (*choices.of(&["alice", "alice", "alice", "bob", ""])).to_owned(),
+                    password: Secret::new(*choices.of(&["right", "right", "right", "wrong", ""])),
+                }),
+            },
+            Page::Duo { .. } => match choices.below(6) {
+                0 => Input::Form(Form::Cancel),
+                1 => Input::Revisit,
+                2 => self.stray_callback(choices),
+                3 => Input::Form(Form::Password {
+                    username: "alice".to_owned(),
+                    password: Secret::new("right"),
+                }),
+                _ => Input::Form(Form::Retry),
+            },
+        }
+    }
+
+    fn left_for_duo(&mut self, url: &str) {
+        let request = url
+            .split(['?', '&'])
+            .find_map(|p| p.strip_prefix("request="));
+        let claims = jwt::verify(request.expect("a request JWT"), &Secret::new(SECRET))
+            .expect("our own request verifies");
+        let text = |name: &str| claims[name].as_str().unwrap_or_default().to_owned();
+        self.duo_attempts.push(DuoAttempt {
+            state: text("state"),
+            nonce: text("nonce"),
+            since: self.now,
+            exchanges: 0,
+            exchanged_after: None,
+        });
+    }
+
+    fn away(&mut self, choices: &mut Choices) -> Input {
+        self.now += SignedDuration::from_secs(*choices.of(&[5, 5, 5, 5, 290, 400]));
+        let state = self.duo_attempts.last().expect("an attempt").state.clone();
+        match choices.below(10) {
+            0 => Input::Revisit,
+            1 => self.stray_callback(choices),
+            2 => Input::Form(Form::Retry),
+            3 => callback(
+                state,
+                CallbackOutcome::Error {
+                    error: "access_denied".to_owned(),
+                    description: "no".to_owned(),
+                },
+            ),
+            _ => callback(state, CallbackOutcome::Code("code".to_owned())),
+        }
+    }
+
+    /// An attacker, or an old tab: a callback with an old or invented state.
+    fn stray_callback(&mut self, choices: &mut Choices) -> Input {
+        let states: Vec<String> = self.duo_attempts.iter().map(|a| a.state.clone()).collect();
+        let state = if states.is_empty() || choices.chance(2) {
+            "an-invented-state-of-some-length".to_owned()
+        } else {
+            choices.of(&states).clone()
+        };
+        callback(state, CallbackOutcome::Code("code".to_owned()))
+    }
+
+    fn answer(&mut self, call: &Call, choices: &mut Choices) -> Answer {
+        match call {
+            Call::Password { username, password } => {
+                if password.expose() == "right" {
+                    self.passwords.insert((username.clone(), self.now));
+                    Answer::Password(PasswordAnswer::Verified(PasswordVerified::attest(
+                        username.clone(),
+                        "htpasswd".to_owned(),
+                        self.now,
+                    )))
+                } else {
+                    Answer::Password(PasswordAnswer::Refused)
+                }
+            }
+            Call::Health { .. } => Answer::Health(self.health(choices)),
+            Call::Token { .. } => Answer::Token(self.token(choices)),
+            Call::Fact(key, _) => Answer::Fact(*key, FactValue::Unknown),
+        }
+    }
+
+    fn health(&mut self, choices: &mut Choices) -> HttpAnswer {
+        match choices.below(6) {
+            0 => {
+                self.outages += 1;
+                HttpAnswer::Transport {
+                    reason: "connect".to_owned(),
+                }
+            }
+            1 => response(
+                400,
+                &json!({"stat": "FAIL", "code": 40002, "timestamp": self.now.as_second(),
+                        "message": "invalid_client", "message_detail": "no"}),
+            ),
+            _ => response(
+                200,
+                &json!({"stat": "OK", "response": {"timestamp": self.now.as_second()}}),
+            ),
+        }
+    }
+
+    /// Duo's answer to the code, good or bad in one of many ways.
+    fn token(&mut self, choices: &mut Choices) -> HttpAnswer {
+        let now = self.now;
+        let attempt = self.duo_attempts.last_mut().expect("an attempt");
+        attempt.exchanges += 1;
+        attempt.exchanged_after = Some(now.duration_since(attempt.since).as_secs());
+        let user = self
+            .passwords
+            .last()
+            .map_or("alice", |(name, _)| name.as_str())
+            .to_owned();
+        let user = self
+            .login
+            .as_ref()
+            .and_then(|login| login.username())
+            .map_or(user, str::to_owned);
+        let txid = format!("tx-{}-{}", self.tick, now.as_second());
+        let factor = *choices.of(&["duo_push", "passcode", "webauthn", "bypass_code", "novelty"]);
+        let reason = *choices.of(&[
+            "user_approved",
+            "user_approved",
+            "valid_passcode",
+            "remembered_device",
+            "bypass_user",
+            "trusted_network",
+        ]);
+        let mut claims = json!({
+            "iss": "https://duo.test/oauth/v1/token", "sub": user, "aud": CLIENT,
+            "exp": now.as_second() + 3600, "iat": now.as_second(),
+            "auth_time": now.as_second(), "preferred_username": user,
+            "nonce": attempt.nonce,
+            "auth_result": {"result": "allow", "status": "allow", "status_msg": "ok"},
+            "auth_context": {"txid": txid, "timestamp": now.as_second(), "factor": factor,
+                "reason": reason, "result": "success",
+                "user": {"name": user, "key": "DU0"}},
+        });
+        let spoiled = spoil(&mut claims, choices, now);
+        if spoiled {
+            self.foreign = true;
+        } else {
+            self.duo_allowed.insert(txid);
+        }
+        let token = jwt::sign(&claims, &Secret::new(SECRET)).expect("claims can be signed");
+        response(
+            200,
+            &json!({"access_token": "a", "id_token": token, "expires_in": 3600,
+                    "token_type": "Bearer"}),
+        )
+    }
+}
+
+/// Spoils the claims in one way, mostly not at all.
+fn spoil(claims: &mut serde_json::Value, choices: &mut Choices, now: Timestamp) -> bool {
+    match choices.below(20) {
+        0 => claims["preferred_username"] = json!("mallory"),
+        1 => claims["nonce"] = json!("another"),
+        2 => claims["iss"] = json!("https://evil.test/oauth/v1/token"),
+        3 => claims["aud"] = json!("DIANOTHERANOTHERANOT"),
+        4 => claims["exp"] = json!(now.as_second() - 120),
+        5 => claims["auth_result"]["result"] = json!("deny"),
+        6 => drop(claims.as_object_mut().and_then(|c| c.remove("auth_result"))),
+        _ => return false,
+    }
+    true
+}
+
+fn random_request(choices: &mut Choices) -> RequestFacts {
+    let classes = [
+        PASSWORD_PROTECTED_TRANSPORT,
+        PASSWORD,
+        REFEDS_MFA,
+        PHISHING_RESISTANT,
+        "urn:unknown:class",
+    ];
+    let comparisons = [
+        Comparison::Exact,
+        Comparison::Minimum,
+        Comparison::Maximum,
+        Comparison::Better,
+    ];
+    let requested = (!choices.chance(3)).then(|| RequestedAuthnContext {
+        comparison: *choices.of(&comparisons),
+        classes: (0..=choices.below(2))
+            .map(|_| AuthnContextClassRef::new(*choices.of(&classes)))
+            .collect(),
+        declarations: Vec::new(),
+    });
+    RequestFacts {
+        requested,
+        force_authn: choices.chance(4),
+        is_passive: choices.chance(6),
+        ..RequestFacts::default()
+    }
+}
+
+fn callback(state: String, outcome: CallbackOutcome) -> Input {
+    Input::Callback(Callback { state, outcome })
+}
+
+fn response(status: u16, body: &serde_json::Value) -> HttpAnswer {
+    HttpAnswer::Response {
+        status,
+        headers: Vec::new(),
+        body: body.to_string().into_bytes(),
+    }
+}
+
+fn epoch() -> Timestamp {
+    Timestamp::from_second(1_800_000_000).expect("a valid instant")
+}
