@@ -5,6 +5,10 @@
 //! back. A handler reads bytes, asks one of them, and does what the answer says.
 
 pub mod back_end;
+pub mod conversation;
+pub mod http;
 pub mod logs;
+pub mod replay;
+pub mod session;
 pub mod storage;
 pub mod world;

@@ -123,3 +123,56 @@ impl Random for SystemRandom {
         openssl::rand::rand_bytes(buffer).expect("OpenSSL's generator is seeded by the system");
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    /// Keeps audit lines in memory.
+    #[derive(Debug, Default)]
+    pub(crate) struct MemoryAudit(pub(crate) Mutex<Vec<(Category, String)>>);
+
+    impl AuditSink for MemoryAudit {
+        fn write(&self, category: Category, line: String) -> Result<(), AuditUnavailable> {
+            self.0.lock().unwrap().push((category, line));
+            Ok(())
+        }
+
+        fn ready(&self) -> bool {
+            true
+        }
+    }
+
+    /// Has neither Duo nor a directory.
+    #[derive(Debug)]
+    pub(crate) struct NoBackEnds;
+
+    impl BackEnds for NoBackEnds {
+        fn duo(&self, _settings: &Settings) -> Result<Arc<dyn DuoClient>, String> {
+            Err("no Duo here".to_owned())
+        }
+
+        fn directory(&self, _settings: &Settings) -> Result<Arc<dyn Directory>, String> {
+            Err("no directory here".to_owned())
+        }
+    }
+
+    /// A world with this clock, real randomness and nothing else.
+    pub(crate) fn world_at(clock: Arc<dyn Clock>) -> World {
+        World {
+            clock,
+            random: Arc::new(SystemRandom),
+            audit: Arc::new(MemoryAudit::default()),
+            back_ends: Arc::new(NoBackEnds),
+        }
+    }
+
+    #[test]
+    fn ids_are_128_random_bits_and_never_repeat() {
+        let world = world_at(Arc::new(SystemClock));
+        let ids: std::collections::BTreeSet<String> = (0..1000).map(|_| world.id()).collect();
+        assert_eq!(ids.len(), 1000);
+        assert!(ids.iter().all(|id| id.len() == 32));
+    }
+}

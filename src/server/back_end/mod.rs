@@ -1,9 +1,9 @@
 //! Back ends: small traits, a real one and a fake one each.
 
 pub mod directory;
-pub mod password;
 pub mod duo;
 mod duo_trust;
+pub mod password;
 
 use crate::duo::integration::Integration;
 use crate::duo::oidc::{FormRequest, HttpAnswer};
