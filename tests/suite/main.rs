@@ -1,0 +1,12 @@
+//! The whole system from outside: the built program, Duo's simulator, service providers and a
+//! browser that nobody here wrote.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops there")]
+
+mod attacks;
+mod browser;
+mod context_table;
+mod harness;
+mod pysaml2_sp;
+mod restart;
+mod shibboleth_sp;

@@ -1,0 +1,128 @@
+//! The Shibboleth service provider, as Debian ships it.
+
+use crate::harness::browser::{ALICE, Browser, Prompt};
+use crate::harness::idp::Deployment;
+use crate::harness::relying_party::{MFA, PPT};
+use crate::harness::shibboleth::{Shibboleth, error_facts};
+use Prompt::{Duo, Password};
+
+const NO_AUTHN_CONTEXT: &str = "urn:oasis:names:tc:SAML:2.0:status:NoAuthnContext";
+
+fn deployed(rule: &[&str]) -> (Deployment, Shibboleth) {
+    let mut deployment = Deployment::prepare();
+    rule.iter()
+        .for_each(|entity_id| deployment.home.require_mfa(entity_id));
+    let providers = Shibboleth::start(&deployment);
+    deployment.serve();
+    (deployment, providers)
+}
+
+#[test]
+fn a_rule_sends_the_user_through_password_and_duo() {
+    let (_deployment, providers) = deployed(&[Shibboleth::FIRST]);
+    let mut browser = Browser::new();
+    let arrival = browser.log_in(&providers.secure(0), ALICE);
+    assert_eq!(arrival.prompts, [Password, Duo]);
+    assert_eq!(arrival.page.body(), "open to sessions");
+    let session = providers.session(0, &mut browser).unwrap();
+    assert_eq!(session.class(), MFA);
+    assert_eq!(session.attribute("eppn"), ["alice@example.org"]);
+    assert_eq!(session.attribute("mail"), ["alice@example.org"]);
+    assert_eq!(session.attribute("displayName"), ["Alice Adams"]);
+    assert_eq!(session.attribute("uid"), ["alice"]);
+}
+
+#[test]
+fn a_request_for_exactly_the_refeds_class_gets_it() {
+    let (_deployment, providers) = deployed(&[]);
+    let mut browser = Browser::new();
+    let url = providers.login(0, &format!("authnContextClassRef={MFA}"));
+    assert_eq!(browser.log_in(&url, ALICE).prompts, [Password, Duo]);
+    assert_eq!(providers.session(0, &mut browser).unwrap().class(), MFA);
+}
+
+#[test]
+fn without_rule_or_request_a_password_is_enough() {
+    let (_deployment, providers) = deployed(&[]);
+    let mut browser = Browser::new();
+    let arrival = browser.log_in(&providers.secure(0), ALICE);
+    assert_eq!(arrival.prompts, [Password]);
+    assert_eq!(arrival.page.body(), "open to sessions");
+    assert_eq!(providers.session(0, &mut browser).unwrap().class(), PPT);
+}
+
+#[test]
+fn single_sign_on_to_a_second_provider_shows_no_prompt() {
+    let (_deployment, providers) = deployed(&[Shibboleth::FIRST, Shibboleth::SECOND]);
+    let mut browser = Browser::new();
+    browser.log_in(&providers.secure(0), ALICE);
+    let arrival = browser.log_in(&providers.secure(1), ALICE);
+    assert_eq!(arrival.prompts, []);
+    assert_eq!(arrival.page.body(), "open to sessions");
+    assert_eq!(providers.session(1, &mut browser).unwrap().class(), MFA);
+}
+
+#[test]
+fn stepping_up_from_a_password_session_asks_for_duo_alone() {
+    let (_deployment, providers) = deployed(&[Shibboleth::SECOND]);
+    let mut browser = Browser::new();
+    assert_eq!(
+        browser.log_in(&providers.secure(0), ALICE).prompts,
+        [Password]
+    );
+    assert_eq!(browser.log_in(&providers.secure(1), ALICE).prompts, [Duo]);
+    assert_eq!(providers.session(0, &mut browser).unwrap().class(), PPT);
+    assert_eq!(providers.session(1, &mut browser).unwrap().class(), MFA);
+}
+
+#[test]
+fn force_authn_asks_again_for_everything() {
+    let (_deployment, providers) = deployed(&[Shibboleth::FIRST, Shibboleth::SECOND]);
+    let mut browser = Browser::new();
+    browser.log_in(&providers.secure(0), ALICE);
+    let first = providers.session(0, &mut browser).unwrap();
+    let arrival = browser.log_in(&providers.login(1, "forceAuthn=1"), ALICE);
+    assert_eq!(arrival.prompts, [Password, Duo]);
+    let second = providers.session(1, &mut browser).unwrap();
+    assert_eq!(second.class(), MFA);
+    assert!(second.authn_instant() >= first.authn_instant());
+}
+
+#[test]
+fn a_passive_request_without_a_session_comes_back_without_one() {
+    let (_deployment, providers) = deployed(&[]);
+    let mut browser = Browser::new();
+    let arrival = browser.log_in(&providers.login(0, "isPassive=1"), ALICE);
+    assert_eq!(arrival.prompts, []);
+    // This service provider goes on to the page without a session when the answer is NoPassive.
+    assert_eq!(arrival.page.body(), "open to everybody");
+    assert!(providers.session(0, &mut browser).is_none());
+}
+
+#[test]
+fn a_passive_request_with_a_session_succeeds() {
+    let (_deployment, providers) = deployed(&[]);
+    let mut browser = Browser::new();
+    browser.log_in(&providers.secure(0), ALICE);
+    let arrival = browser.log_in(&providers.login(1, "isPassive=1"), ALICE);
+    assert_eq!(arrival.prompts, []);
+    assert_eq!(arrival.page.body(), "open to everybody");
+    assert_eq!(providers.session(1, &mut browser).unwrap().class(), PPT);
+}
+
+#[test]
+fn an_unknown_class_is_refused_before_anything_is_asked() {
+    let (_deployment, providers) = deployed(&[]);
+    let mut browser = Browser::new();
+    let query = "authnContextClassRef=https://example.org/classes/never-heard-of";
+    let arrival = browser.log_in(&providers.login(0, query), ALICE);
+    assert_eq!(arrival.prompts, []);
+    let facts = error_facts(&arrival.page);
+    assert!(
+        facts
+            .iter()
+            .any(|(name, value)| name == "statusCode2" && value == NO_AUTHN_CONTEXT),
+        "{facts:?}"
+    );
+    assert!(providers.session(0, &mut browser).is_none());
+}
