@@ -21,7 +21,7 @@ const REPLACEMENTS: &[(&str, &str)] = &[
 ];
 
 /// The short name of a constant, or the text itself.
-pub fn short(text: &str) -> &str {
+pub(super) fn short(text: &str) -> &str {
     REPLACEMENTS
         .iter()
         .find(|(long, _)| *long == text)
@@ -29,7 +29,7 @@ pub fn short(text: &str) -> &str {
 }
 
 /// A top-level status: `Success`, `Requester`, `Responder`, `VersionMismatch`.
-pub fn status(top: TopStatus) -> &'static str {
+pub(super) fn status(top: TopStatus) -> &'static str {
     match top {
         TopStatus::Success => "Success",
         TopStatus::Requester => "Requester",
@@ -39,7 +39,7 @@ pub fn status(top: TopStatus) -> &'static str {
 }
 
 /// A binding's URI, or its short name where `idp.audit.shortenBindings` asks for it.
-pub fn binding(binding: Binding, shorten: bool) -> &'static str {
+pub(super) fn binding(binding: Binding, shorten: bool) -> &'static str {
     match binding {
         _ if !shorten => binding.uri(),
         Binding::Redirect => "Redirect",

@@ -8,6 +8,7 @@ use crate::authn::event::Event;
 use crate::authn::flow::FlowId;
 use crate::authn::login::{DuoRecord, Failure, Success};
 use crate::saml::binding::Binding;
+use crate::saml::instant::format_millis;
 use crate::saml::name_id::NameId;
 use crate::saml::request::{AuthnRequest, LocalRefusal, RelyingPartyRefusal};
 use crate::saml::status::Status;
@@ -66,7 +67,10 @@ pub fn sso_success<'a>(
     let result = &success.result;
     fields.set(Label::Username, result.username());
     fields.set(Label::AuthnContext, short(success.class.as_str()));
-    fields.set(Label::AuthnInstant, instant(result.authn_instant()));
+    fields.set(
+        Label::AuthnInstant,
+        format_millis(result.authn_instant()),
+    );
     fields.set(Label::Reused, flag(result.previous()));
     fields.set_all(
         Label::Flow,
@@ -188,8 +192,8 @@ fn common<'a>(exchange: &Exchange<'a>) -> Fields<'a> {
     let client = exchange.client.map(|address| address.to_string());
     fields.set_some(Label::ClientAddress, client);
     fields.set(Label::UserAgent, exchange.user_agent);
-    fields.set(Label::StartTime, instant(exchange.started));
-    fields.set(Label::EventTime, instant(exchange.now));
+    fields.set(Label::StartTime, format_millis(exchange.started));
+    fields.set(Label::EventTime, format_millis(exchange.now));
     fields.set(Label::IdentityProvider, exchange.issuer);
     fields.set(
         Label::Profile,
@@ -205,7 +209,7 @@ fn of_request<'a>(fields: &mut Fields<'a>, request: &'a AuthnRequest, shorten: b
     fields.set(Label::RelyingParty, request.issuer.as_str());
     fields.set_some(Label::RequestId, request.id.as_deref());
     fields.set_some(Label::InResponseTo, request.id.as_deref());
-    fields.set_some(Label::RequestTime, request.issue_instant.map(instant));
+    fields.set_some(Label::RequestTime, request.issue_instant.map(format_millis));
     fields.set_some(Label::RelayState, request.relay_state.as_deref());
     fields.set(Label::InboundBinding, binding(request.binding, shorten));
     let outbound = &request.acs.endpoint;
@@ -229,9 +233,9 @@ fn of_request<'a>(fields: &mut Fields<'a>, request: &'a AuthnRequest, shorten: b
 
 fn of_issued<'a>(fields: &mut Fields<'a>, issued: &Issued<'a>, now: Timestamp) {
     fields.set(Label::ResponseId, issued.response_id);
-    fields.set(Label::ResponseTime, instant(now));
+    fields.set(Label::ResponseTime, format_millis(now));
     fields.set(Label::AssertionId, issued.assertion_id);
-    fields.set(Label::AssertionTime, instant(now));
+    fields.set(Label::AssertionTime, format_millis(now));
     fields.set(Label::SessionIndex, issued.session_index);
     fields.set(Label::NameId, issued.name_id.value.as_str());
     fields.set(Label::NameIdFormat, short(&issued.name_id.format));
@@ -278,9 +282,4 @@ fn of_decision<'a>(
 
 fn flag(value: bool) -> &'static str {
     if value { "true" } else { "false" }
-}
-
-/// ISO-8601 in UTC with milliseconds, as Shibboleth prints instants.
-fn instant(at: Timestamp) -> String {
-    format!("{at:.3}")
 }

@@ -1,15 +1,21 @@
 //! What we send back: the Assertion, the Response, the Refusal; signed once, parsed never.
+//!
+//! Owns: which subject identifier is sent, the XML of assertions and responses, the mapping from
+//! events to status. Does not own: the writer and the signature (`saml`), or how the octets
+//! travel (`server`). An assertion's octets are finished, then enclosed: what encrypts them stands
+//! between the two.
 
-use crate::attribute::Attribute;
-use crate::authn::event::Event;
-use crate::authn::result::AuthenticationResult;
-use crate::saml::context::AuthnContextClassRef;
-use crate::saml::key::SigningKey;
-use crate::saml::name_id::NameId;
-use crate::saml::request::{AuthnRequest, RelyingPartyRefusal};
-use crate::saml::status::Status;
-use jiff::Timestamp;
-use std::net::IpAddr;
+mod assertion;
+mod envelope;
+mod status;
+mod subject;
+
+pub use assertion::{Assertion, Statement};
+pub use envelope::{Signing, error, success};
+pub use status::status_of;
+pub use subject::name_id;
+
+use crate::saml::metadata::EntityDescriptor;
 use std::time::Duration;
 
 /// What our responses look like (`idp.*` profile settings).
@@ -29,72 +35,29 @@ pub struct ResponseSettings {
     pub detailed_errors: bool,
 }
 
-/// Everything an assertion says besides the result it rests on.
-#[derive(Debug)]
-pub struct Statement<'a> {
-    /// Our entityID.
-    pub issuer: &'a str,
-    /// The request it answers.
-    pub request: &'a AuthnRequest,
-    /// The class to assert.
-    pub class: &'a AuthnContextClassRef,
-    /// The subject's identifier.
-    pub name_id: NameId,
-    /// Released attributes.
-    pub attributes: &'a [Attribute],
-    /// The client's address, if it is to be stated.
-    pub address: Option<IpAddr>,
-    /// Fresh random SessionIndex.
-    pub session_index: String,
-    /// End of the session at the SP, if limited.
-    pub session_not_on_or_after: Option<Timestamp>,
-    /// Assertion lifetime.
-    pub lifetime: Duration,
-    /// Fresh random IDs for the Assertion and the Response (`_` + 32 hex).
-    pub ids: [String; 2],
-    /// Now.
-    pub now: Timestamp,
-}
-
-/// An assertion. Only [`Assertion::issue`] makes one, and only from a result.
-#[derive(Debug)]
-pub struct Assertion {
-    _private: (),
-}
-
-impl Assertion {
-    /// Issues an assertion about an authenticated subject.
-    pub fn issue(_result: &AuthenticationResult, _statement: &Statement<'_>) -> Self {
-        todo!()
+impl Default for ResponseSettings {
+    fn default() -> Self {
+        Self {
+            sign_responses: true,
+            sign_assertions: false,
+            assertion_lifetime: Duration::from_secs(300),
+            include_address: true,
+            sign_errors: true,
+            detailed_errors: false,
+        }
     }
 }
 
-/// Which elements to sign.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Signing {
-    /// Sign the Response.
-    pub response: bool,
-    /// Sign the Assertion.
-    pub assertion: bool,
-}
-
-/// The success Response as XML octets, canonical and signed.
-pub fn success(_assertion: Assertion, _signing: Signing, _key: &SigningKey) -> String {
-    todo!()
-}
-
-/// An error Response as XML octets.
-pub fn error(
-    _refusal: &RelyingPartyRefusal,
-    _issuer: &str,
-    _id: &str,
-    _now: Timestamp,
-    _key: Option<&SigningKey>,
-) -> String {
-    todo!()
-}
-
-/// The one total mapping from events to SAML status (facts of Shibboleth, 8.6).
-pub fn status_of(_event: Event) -> Status {
-    todo!()
+impl ResponseSettings {
+    /// What to sign for this relying party: its metadata can ask for more, never for less
+    /// (SAML metadata 2.4.4, WantAssertionsSigned).
+    pub fn signing(&self, relying_party: &EntityDescriptor) -> Signing {
+        let assertion = self.sign_assertions || relying_party.sp.want_assertions_signed;
+        // The bearer profile needs one of the two (SAML profiles 4.1.3.5).
+        let response = self.sign_responses || !assertion;
+        Signing {
+            response,
+            assertion,
+        }
+    }
 }

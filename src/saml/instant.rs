@@ -25,6 +25,11 @@ pub fn format(instant: Timestamp) -> String {
     instant.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
+/// Writes an instant in UTC with milliseconds, the finest that SAML core 1.3.3 lets us expect.
+pub fn format_millis(instant: Timestamp) -> String {
+    format!("{instant:.3}")
+}
+
 /// Reads an `xs:duration`; a month counts as in the calendar from 1970-01-01, a day 24 hours.
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let text = text.trim_matches([' ', '\t', '\r', '\n']);
@@ -115,14 +120,20 @@ mod tests {
 
     #[test]
     fn an_instant_is_written_in_utc_with_whole_seconds() {
-        assert_eq!(format(at("2026-11-23T10:00:00.75Z")), "2026-11-23T10:00:00Z");
+        assert_eq!(
+            format(at("2026-11-23T10:00:00.75Z")),
+            "2026-11-23T10:00:00Z"
+        );
     }
 
     #[test]
     fn durations_are_read_as_xml_schema_writes_them() {
         assert_eq!(parse_duration("PT1H"), Some(Duration::from_secs(3600)));
         assert_eq!(parse_duration("P1DT1S"), Some(Duration::from_secs(86_401)));
-        assert_eq!(parse_duration("P1M"), Some(Duration::from_secs(31 * 86_400)));
+        assert_eq!(
+            parse_duration("P1M"),
+            Some(Duration::from_secs(31 * 86_400))
+        );
         for text in ["", "1 hour", "-PT1H", "PT"] {
             assert_eq!(parse_duration(text), None, "{text:?}");
         }
