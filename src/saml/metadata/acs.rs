@@ -93,7 +93,9 @@ mod tests {
     }
 
     fn default_index(marks: &[Option<bool>]) -> u16 {
-        let services = (0..).zip(marks).map(|(i, mark)| acs(i, *mark, Binding::Post, "a"));
+        let services = (0..)
+            .zip(marks)
+            .map(|(i, mark)| acs(i, *mark, Binding::Post, "a"));
         sp(services.collect())
             .assertion_consumer_service(&AcsWish::default())
             .expect("an endpoint")
@@ -127,8 +129,12 @@ mod tests {
             acs(2, None, Binding::Artifact, "two"),
         ]);
         let choose = |url, index, binding| {
-            sp.assertion_consumer_service(&AcsWish { url, binding, index })
-                .map(|acs| acs.index)
+            sp.assertion_consumer_service(&AcsWish {
+                url,
+                binding,
+                index,
+            })
+            .map(|acs| acs.index)
         };
         let two = Some("https://sp.example.org/two");
         let post = Some(Binding::Post.uri());
@@ -137,9 +143,18 @@ mod tests {
         assert_eq!(choose(None, Some("1"), None), Ok(1));
         assert_eq!(choose(two, Some("1"), post), Ok(1));
         assert_eq!(choose(two, Some("0"), None), Err(AcsProblem::NotInMetadata));
-        assert_eq!(choose(None, Some("2"), None), Err(AcsProblem::UnsupportedBinding));
+        assert_eq!(
+            choose(None, Some("2"), None),
+            Err(AcsProblem::UnsupportedBinding)
+        );
         let artifact = Some(Binding::Artifact.uri());
-        assert_eq!(choose(two, None, artifact), Err(AcsProblem::UnsupportedBinding));
-        assert_eq!(choose(None, None, Some("urn:x")), Err(AcsProblem::UnsupportedBinding));
+        assert_eq!(
+            choose(two, None, artifact),
+            Err(AcsProblem::UnsupportedBinding)
+        );
+        assert_eq!(
+            choose(None, None, Some("urn:x")),
+            Err(AcsProblem::UnsupportedBinding)
+        );
     }
 }

@@ -30,7 +30,8 @@ fn in_language<'a>(names: &'a [Localized], languages: &[String]) -> Option<&'a s
         .iter()
         .find_map(|wanted| {
             let exact = |name: &&Localized| name.lang.eq_ignore_ascii_case(wanted);
-            let close = |name: &&Localized| primary(&name.lang).eq_ignore_ascii_case(primary(wanted));
+            let close =
+                |name: &&Localized| primary(&name.lang).eq_ignore_ascii_case(primary(wanted));
             names.iter().find(exact).or(names.iter().find(close))
         })
         .or(names.first())
@@ -63,7 +64,8 @@ mod tests {
     #[test]
     fn the_first_wanted_language_names_the_relying_party() {
         let mut entity = EntityDescriptor::default();
-        entity.sp.ui.display_names = named(&[("en", "Wiki"), ("de", "Das Wiki"), ("fr", "Le wiki")]);
+        entity.sp.ui.display_names =
+            named(&[("en", "Wiki"), ("de", "Das Wiki"), ("fr", "Le wiki")]);
         for (wanted, name) in [
             (&["de", "en"][..], "Das Wiki"),
             (&["fr-CA"], "Le wiki"),
@@ -84,10 +86,13 @@ mod tests {
         assert_eq!(entity.display_name(&[]), "https://sp.example.org/");
         entity.organization_display_names = named(&[("en", "Example University")]);
         assert_eq!(entity.display_name(&[]), "Example University");
-        entity.sp.attribute_consuming_services.push(AttributeConsumingService {
-            names: named(&[("en", "Library")]),
-            ..AttributeConsumingService::default()
-        });
+        entity
+            .sp
+            .attribute_consuming_services
+            .push(AttributeConsumingService {
+                names: named(&[("en", "Library")]),
+                ..AttributeConsumingService::default()
+            });
         assert_eq!(entity.display_name(&[]), "Library");
     }
 }

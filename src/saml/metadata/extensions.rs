@@ -45,7 +45,8 @@ pub(super) fn registration_authority(extensions: &Element) -> Option<String> {
 /// Adds a role's `mdui:UIInfo`; addresses that are none are dropped (attack S22).
 pub(super) fn add_ui(ui: &mut UiInfo, extensions: &Element, notes: &mut Notes) {
     for info in extensions.all(MDUI, "UIInfo") {
-        ui.display_names.extend(localized(info, MDUI, "DisplayName"));
+        ui.display_names
+            .extend(localized(info, MDUI, "DisplayName"));
         ui.descriptions.extend(localized(info, MDUI, "Description"));
         ui.information_urls
             .extend(localized_urls(info, "InformationURL", notes));
@@ -94,7 +95,9 @@ fn logo(element: &Element, notes: &mut Notes) -> Option<Logo> {
     let is_image = lower.as_deref() == Some("data:image/")
         && !url.chars().any(|c| c.is_control() || "\"'<>".contains(c));
     let is_https = web_address(&url).is_some()
-        && url.get(..6).is_some_and(|s| s.eq_ignore_ascii_case("https:"));
+        && url
+            .get(..6)
+            .is_some_and(|s| s.eq_ignore_ascii_case("https:"));
     if url.len() > MAX_LOGO || !(is_image || is_https) {
         notes.add("mdui:Logo dropped: neither https nor a small data:image");
         return None;

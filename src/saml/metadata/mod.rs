@@ -10,6 +10,8 @@ mod extensions;
 mod keys;
 mod role;
 mod set;
+#[cfg(test)]
+mod tests;
 
 pub use acs::{AcsProblem, AcsWish};
 pub use document::parse;

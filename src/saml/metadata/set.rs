@@ -86,7 +86,10 @@ mod tests {
     #[test]
     fn an_entity_expires_at_the_time_of_use() {
         let mut set = MetadataSet::new();
-        set.add(document(&[("a", Some("2026-11-23T10:00:00Z")), ("b", None)]));
+        set.add(document(&[
+            ("a", Some("2026-11-23T10:00:00Z")),
+            ("b", None),
+        ]));
         assert!(set.entity("a", at("2026-11-23T09:59:59Z")).is_some());
         assert!(set.entity("a", at("2026-11-23T10:00:00Z")).is_none());
         assert!(set.entity("b", at("2126-11-23T10:00:00Z")).is_some());
@@ -96,7 +99,10 @@ mod tests {
     #[test]
     fn s29_of_two_entities_with_one_id_the_first_stays_even_when_expired() {
         let mut set = MetadataSet::new();
-        assert!(set.add(document(&[("a", Some("2026-01-01T00:00:00Z"))])).is_empty());
+        assert!(
+            set.add(document(&[("a", Some("2026-01-01T00:00:00Z"))]))
+                .is_empty()
+        );
         let warnings = set.add(document(&[("a", None), ("b", None)]));
         assert_eq!(warnings.len(), 1);
         assert_eq!(warnings[0].entity_id.as_deref(), Some("a"));

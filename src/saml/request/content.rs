@@ -142,7 +142,9 @@ fn name_id(subject: &Element) -> Result<Option<NameId>, Fault> {
         .elements()
         .any(|child| child.namespace == SAML && unreadable.contains(&child.local.as_str()))
     {
-        return Err(Fault::undecodable("the requested Subject has no plain NameID"));
+        return Err(Fault::undecodable(
+            "the requested Subject has no plain NameID",
+        ));
     }
     let Some(element) = only(subject, SAML, "NameID")? else {
         return Ok(None);

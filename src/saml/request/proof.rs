@@ -52,7 +52,10 @@ pub(super) fn issuer(root: &Element) -> Result<String, Fault> {
     let (Some(issuer), None) = (issuers.next(), issuers.next()) else {
         return Err(Fault::unproved("the message has no single Issuer"));
     };
-    if issuer.attribute("Format").is_some_and(|f| f != ENTITY_FORMAT) {
+    if issuer
+        .attribute("Format")
+        .is_some_and(|f| f != ENTITY_FORMAT)
+    {
         return Err(Fault::unproved("the Issuer is not of the entity format"));
     }
     match issuer.text() {
@@ -134,7 +137,9 @@ fn check_destination(
     };
     match root.attribute("Destination") {
         Some(url) if ours(url) => Ok(()),
-        Some(_) => Err(Fault::unproved("Destination is not the endpoint it came to")),
+        Some(_) => Err(Fault::unproved(
+            "Destination is not the endpoint it came to",
+        )),
         None if signed => Err(Fault::unproved("a signed message must have a Destination")),
         None => Ok(()),
     }
@@ -152,7 +157,10 @@ pub(super) fn check_age(
         return Err(Fault::new("MessageExpired", "the message is too old"));
     }
     if age < -skew {
-        return Err(Fault::new("MessageExpired", "the message is from the future"));
+        return Err(Fault::new(
+            "MessageExpired",
+            "the message is from the future",
+        ));
     }
     Ok(())
 }
@@ -163,7 +171,11 @@ fn signed(duration: Duration) -> SignedDuration {
 
 /// SDP-IDP05: a signature that is there must verify, each of two if there are two, with the keys
 /// of metadata alone.
-fn verify(root: &Element, inbound: &Inbound, relying_party: &EntityDescriptor) -> Result<(), Fault> {
+fn verify(
+    root: &Element,
+    inbound: &Inbound,
+    relying_party: &EntityDescriptor,
+) -> Result<(), Fault> {
     let keys = &relying_party.sp.signing_keys;
     if let Some(detached) = &inbound.detached {
         signature::verify_detached(detached, keys)

@@ -134,7 +134,10 @@ fn everything_a_request_may_ask_is_read() {
     assert_eq!(request.name_id_policy.format.as_deref(), Some("x"));
     assert!(request.name_id_policy.allow_create);
     let subject = request.subject.expect("a subject");
-    assert_eq!((subject.value.as_str(), subject.format.as_str()), ("alice", "f"));
+    assert_eq!(
+        (subject.value.as_str(), subject.format.as_str()),
+        ("alice", "f")
+    );
     let requested = request.requested.expect("a context");
     assert_eq!(requested.comparison.as_str(), "minimum");
     let classes: Vec<_> = requested.classes.iter().map(|c| c.as_str()).collect();
@@ -150,7 +153,11 @@ fn only_an_authn_request_is_taken() {
         r#"<p:LogoutRequest xmlns:p="urn:oasis:names:tc:SAML:2.0:protocol"/>"#,
         r#"<p:AuthnRequest xmlns:p="urn:oasis:names:tc:SAML:1.0:protocol"/>"#,
     ] {
-        assert_eq!(local_event(accepted(&inbound(xml))), "UnableToDecode", "{xml}");
+        assert_eq!(
+            local_event(accepted(&inbound(xml))),
+            "UnableToDecode",
+            "{xml}"
+        );
     }
 }
 
@@ -180,7 +187,10 @@ fn an_issuer_must_be_there_once_and_be_an_entity() {
     match accepted(&unknown) {
         Err(Refusal::Local(refusal)) => {
             assert_eq!(refusal.event, "InvalidProfileConfiguration");
-            assert_eq!(refusal.claimed_issuer.as_deref(), Some("https://other.example.org"));
+            assert_eq!(
+                refusal.claimed_issuer.as_deref(),
+                Some("https://other.example.org")
+            );
         }
         other => panic!("{other:?}"),
     }
@@ -207,8 +217,16 @@ fn s06_an_unsigned_request_is_refused_where_we_want_signatures() {
         require_signed: true,
         ..acceptance()
     };
-    let outcome = accept(&message("", ""), &relying_party("", ""), &acceptance, at(NOW));
-    assert_eq!(local_event(outcome.map(|(r, _)| r)), "MessageAuthenticationError");
+    let outcome = accept(
+        &message("", ""),
+        &relying_party("", ""),
+        &acceptance,
+        at(NOW),
+    );
+    assert_eq!(
+        local_event(outcome.map(|(r, _)| r)),
+        "MessageAuthenticationError"
+    );
 }
 
 #[test]
@@ -242,13 +260,24 @@ fn s21_an_acs_that_metadata_does_not_spell_alike_is_refused_locally() {
         "",
     ] {
         let request = message(&format!(r#"AssertionConsumerServiceURL="{url}""#), "");
-        assert_eq!(local_event(accepted(&request)), "EndpointResolutionFailed", "{url}");
+        assert_eq!(
+            local_event(accepted(&request)),
+            "EndpointResolutionFailed",
+            "{url}"
+        );
     }
     for index in ["0", "4", "65536", "-1", "one", ""] {
         let request = message(&format!(r#"AssertionConsumerServiceIndex="{index}""#), "");
-        assert_eq!(local_event(accepted(&request)), "EndpointResolutionFailed", "{index}");
+        assert_eq!(
+            local_event(accepted(&request)),
+            "EndpointResolutionFailed",
+            "{index}"
+        );
     }
-    let request = accepted(&message(&format!(r#"AssertionConsumerServiceURL="{ACS}/two""#), ""));
+    let request = accepted(&message(
+        &format!(r#"AssertionConsumerServiceURL="{ACS}/two""#),
+        "",
+    ));
     assert_eq!(request.expect("accepted").acs.index, 2);
 }
 
@@ -262,9 +291,21 @@ fn s21_a_shire_that_metadata_does_not_spell_alike_is_refused_locally() {
         };
         unsolicited(&link, &relying_party("", ""), &acceptance(), at(NOW)).map(|(r, _)| r)
     };
-    assert_eq!(local_event(with(Some("https://evil.example.org/acs"))), "EndpointResolutionFailed");
-    assert_eq!(local_event(with(Some("https://sp.example.org/acs/artifact"))), "EndpointResolutionFailed");
-    assert_eq!(with(Some("https://sp.example.org/acs/two")).expect("accepted").acs.index, 2);
+    assert_eq!(
+        local_event(with(Some("https://evil.example.org/acs"))),
+        "EndpointResolutionFailed"
+    );
+    assert_eq!(
+        local_event(with(Some("https://sp.example.org/acs/artifact"))),
+        "EndpointResolutionFailed"
+    );
+    assert_eq!(
+        with(Some("https://sp.example.org/acs/two"))
+            .expect("accepted")
+            .acs
+            .index,
+        2
+    );
     assert_eq!(with(None).expect("accepted").acs.index, 1);
 }
 
@@ -311,8 +352,17 @@ fn s24_a_request_meant_for_another_place_is_refused_on_every_binding() {
             })
         };
         assert!(to(ours).is_ok());
-        for wrong in ["", other, "https://other.example.org/sso", &format!("{ours}/")] {
-            assert_eq!(local_event(to(wrong)), "MessageAuthenticationError", "{wrong}");
+        for wrong in [
+            "",
+            other,
+            "https://other.example.org/sso",
+            &format!("{ours}/"),
+        ] {
+            assert_eq!(
+                local_event(to(wrong)),
+                "MessageAuthenticationError",
+                "{wrong}"
+            );
         }
     }
 }
@@ -324,8 +374,8 @@ fn s24_an_unsolicited_login_answers_no_request() {
         target: Some("https://sp.example.org/page".to_owned()),
         ..Unsolicited::default()
     };
-    let (request, _) = unsolicited(&link, &relying_party("", ""), &acceptance(), at(NOW))
-        .expect("accepted");
+    let (request, _) =
+        unsolicited(&link, &relying_party("", ""), &acceptance(), at(NOW)).expect("accepted");
     assert_eq!(request.id, None);
     assert_eq!(request.relay_state, link.target);
     let refusal = request.refuse(
@@ -363,9 +413,18 @@ fn s25_a_stale_link_is_refused() {
         unsolicited(&link, &relying_party("", ""), &acceptance(), at(NOW)).map(|(r, _)| r)
     };
     let now = at(NOW).as_second();
-    assert_eq!(when(&now.to_string()).expect("accepted").issue_instant, Some(at(NOW)));
-    assert_eq!(local_event(when(&(now - 361).to_string())), "MessageExpired");
-    assert_eq!(local_event(when(&(now + 181).to_string())), "MessageExpired");
+    assert_eq!(
+        when(&now.to_string()).expect("accepted").issue_instant,
+        Some(at(NOW))
+    );
+    assert_eq!(
+        local_event(when(&(now - 361).to_string())),
+        "MessageExpired"
+    );
+    assert_eq!(
+        local_event(when(&(now + 181).to_string())),
+        "MessageExpired"
+    );
     assert_eq!(local_event(when("yesterday")), "UnableToDecode");
     assert_eq!(local_event(when(&i64::MAX.to_string())), "UnableToDecode");
 }
@@ -381,20 +440,33 @@ fn an_id_or_instant_that_is_none_is_refused() {
     };
     let instant = format!(r#"IssueInstant="{NOW}""#);
     assert!(with(&format!(r#"ID="_{}""#, "x".repeat(255)), &instant).is_ok());
-    for id in ["", r#"ID="""#, r#"ID="1a""#, r#"ID="a b""#, r#"ID="a:b""#, r#"ID="a&quot;b""#] {
+    for id in [
+        "",
+        r#"ID="""#,
+        r#"ID="1a""#,
+        r#"ID="a b""#,
+        r#"ID="a:b""#,
+        r#"ID="a&quot;b""#,
+    ] {
         assert_eq!(local_event(with(id, &instant)), "UnableToDecode", "{id}");
     }
     let long = format!(r#"ID="_{}""#, "x".repeat(256));
     assert_eq!(local_event(with(&long, &instant)), "UnableToDecode");
     for instant in ["", r#"IssueInstant="now""#, r#"IssueInstant="2026-11-23""#] {
-        assert_eq!(local_event(with(r#"ID="_1""#, instant)), "UnableToDecode", "{instant}");
+        assert_eq!(
+            local_event(with(r#"ID="_1""#, instant)),
+            "UnableToDecode",
+            "{instant}"
+        );
     }
 }
 
 #[test]
 fn another_version_is_told_to_the_relying_party() {
     let xml = String::from_utf8(message("", "").xml).expect("UTF-8");
-    let refusal = told(accepted(&inbound(&xml.replace(r#"Version="2.0""#, r#"Version="2.1""#))));
+    let refusal = told(accepted(&inbound(
+        &xml.replace(r#"Version="2.0""#, r#"Version="2.1""#),
+    )));
     assert_eq!(refusal.event, "InvalidMessageVersion");
     assert_eq!(refusal.status.top, TopStatus::VersionMismatch);
 }
@@ -421,7 +493,10 @@ fn r17_a_class_is_kept_exactly_as_it_was_written() {
         let request = accepted(&context("", &class(written))).expect("accepted");
         let requested = request.requested.expect("a context");
         assert_eq!(requested.classes[0].as_str(), written);
-        assert_ne!(requested.classes[0].as_str(), crate::saml::context::REFEDS_MFA);
+        assert_ne!(
+            requested.classes[0].as_str(),
+            crate::saml::context::REFEDS_MFA
+        );
     }
 }
 
@@ -445,7 +520,10 @@ fn malformed_wishes_are_a_requester_error() {
     assert_requester(&message("", r#"<p:Scoping ProxyCount="-1"/>"#));
     assert_requester(&message("", "<p:NameIDPolicy/><p:NameIDPolicy/>"));
     assert_requester(&message("", "<a:Subject><a:EncryptedID/></a:Subject>"));
-    let twice = format!("<p:RequestedAuthnContext>{}</p:RequestedAuthnContext>", class("urn:c"));
+    let twice = format!(
+        "<p:RequestedAuthnContext>{}</p:RequestedAuthnContext>",
+        class("urn:c")
+    );
     assert_requester(&message("", &twice.repeat(2)));
 }
 

@@ -1,8 +1,6 @@
 //! Logins that a portal's link starts: no message, the relying party is named in the query.
 
-use super::{
-    Acceptance, AuthnRequest, Fault, Refusal, UNKNOWN_RELYING_PARTY, proof,
-};
+use super::{Acceptance, AuthnRequest, Fault, Refusal, UNKNOWN_RELYING_PARTY, proof};
 use crate::saml::metadata::{AcsWish, EntityDescriptor, MetadataResolver};
 use jiff::Timestamp;
 use std::sync::Arc;

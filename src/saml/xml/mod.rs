@@ -6,5 +6,7 @@ mod escape;
 pub mod namespace;
 pub mod reader;
 #[cfg(test)]
+pub(crate) mod schema;
+#[cfg(test)]
 pub(crate) mod second_opinion;
 pub mod writer;
