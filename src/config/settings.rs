@@ -49,6 +49,9 @@ pub struct Settings {
     pub metadata: MetadataSettings,
     /// `idp.ui.fallbackLanguages`
     pub fallback_languages: Vec<String>,
+    /// Hexadecimal SHA-256 over everything in `Raw` (properties and files): tells generations of
+    /// the configuration apart, across restarts too.
+    pub fingerprint: String,
 }
 
 /// `vestibule.baseURL`, taken apart.
