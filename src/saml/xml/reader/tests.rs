@@ -83,7 +83,7 @@ fn s12_every_doctype_is_refused_before_its_content_matters() {
 fn s13_entities_and_oversize_documents_stop_at_the_budget() {
     assert_eq!(reason("<r>&lol;</r>"), "unknown entity");
     assert_eq!(reason("<r a='&lol;'/>"), "unknown entity");
-    let deep = |n: usize| "<r>".repeat(n) + &"</r>".repeat(n);
+    let deep = |n: usize| "<r>".repeat(n) + "</r>".repeat(n).as_str();
     assert_eq!(read(&deep(50)).local, "r");
     assert_eq!(reason(&deep(51)), "elements nested too deeply");
     let wide = |n: usize| {
