@@ -9,9 +9,7 @@ use crate::policy::ScriptError;
 use crate::policy::engine::LONGEST_SCRIPT;
 use crate::policy::lists::{self, Lists};
 use crate::policy::vocabulary::{CLAIMS, FACTS, FUNCTIONS, MEMBERS, ROOTS, STANDARD, failure};
-use rhai::{
-    AST, ASTNode, Engine, Expr, FnCallExpr, ParseErrorType, Position, Scope, Stmt,
-};
+use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr, ParseErrorType, Position, Scope, Stmt};
 use spelling::one_of;
 use typing::Kind;
 
@@ -110,7 +108,9 @@ fn check_functions(ast: &AST, findings: &mut Vec<Finding>) {
             let message = format!("the function {} is already defined", function.name);
             findings.push(finding(Position::NONE, message, "give it another name"));
         }
-        for parameter in function.params {
+        // A closure's parameters include what it captures.
+        let own = !function.name.starts_with("anon$");
+        for parameter in function.params.into_iter().filter(|_| own) {
             if ROOTS.contains(&parameter) || parameter == CLAIMS {
                 let message = format!("the parameter {parameter} has the name of a fact");
                 findings.push(finding(Position::NONE, message, "give it another name"));
@@ -148,6 +148,15 @@ fn check_stmt(ast: &AST, lists: &Lists, stmt: &Stmt, findings: &mut Vec<Finding>
             check_dropped(control.branch.statements(), findings);
         }
         Stmt::Block(block) => check_dropped(block.statements(), findings),
+        Stmt::For(parts, at) => {
+            let counter = parts.1.as_ref().map(|counter| counter.name.as_str());
+            for name in counter.into_iter().chain([parts.0.name.as_str()]) {
+                if ROOTS.contains(&name) || name == CLAIMS {
+                    let message = format!("the variable {name} has the name of a fact");
+                    findings.push(finding(*at, message, "give it another name"));
+                }
+            }
+        }
         Stmt::Assignment(assignment) => {
             let target = &assignment.1.lhs;
             if let Some(root) = typing::root(target) {
@@ -238,18 +247,28 @@ fn check_literal(lists: &Lists, call: &FnCallExpr) -> Option<Finding> {
         "fail" => literal(call.args.first()?).and_then(|(name, at)| {
             let hint = "see the events in docs/scripts.md";
             let message = || format!("{name:?} is no event a script may fail with");
-            failure(name).is_none().then(|| finding(at, message(), hint))
+            failure(name)
+                .is_none()
+                .then(|| finding(at, message(), hint))
         }),
         "has" | "attempts" => literal(call.args.first()?).and_then(|(name, at)| {
-            let hint = || one_of(name, FlowId::ALL.iter().map(|flow| flow.as_str()), "flows are");
+            let flows = FlowId::ALL.map(FlowId::as_str);
+            let hint = || format!("flows are {}", flows.join(", "));
             let unknown = name.parse::<FlowId>().is_err();
             unknown.then(|| finding(at, format!("there is no flow {name:?}"), hint()))
         }),
-        "in_cidr" => call.args.iter().skip(1).filter_map(literal).find_map(|(text, at)| {
-            let hint = "write an address and a prefix length, such as \"10.0.0.0/8\"";
-            let message = || format!("{text:?} is no network");
-            lists::network(text).is_none().then(|| finding(at, message(), hint))
-        }),
+        "in_cidr" => call
+            .args
+            .iter()
+            .skip(1)
+            .filter_map(literal)
+            .find_map(|(text, at)| {
+                let hint = "write an address and a prefix length, such as \"10.0.0.0/8\"";
+                let message = || format!("{text:?} is no network");
+                lists::network(text)
+                    .is_none()
+                    .then(|| finding(at, message(), hint))
+            }),
         _ => None,
     }
 }
@@ -322,20 +341,31 @@ mod tests {
         for (source, message, hint) in [
             ("rpp.id", "rpp", "rp"),
             ("rp.idd", "rp has no idd", "id"),
-            ("user.in_grop(\"x\").yes()", "user has no in_grop", "in_group"),
+            (
+                "user.in_grop(\"x\").yes()",
+                "user has no in_grop",
+                "in_group",
+            ),
             ("lst(\"vips\").contains(rp.id)", "no function lst", "list"),
             ("rp.id in list(\"vip\")", "no list \"vip\"", "vips"),
             ("mfa.has(\"authn/Duo\")", "no flow", "authn/DuoOIDC"),
             ("fail(\"Nope\")", "no event", "events"),
             ("fail(\"proceed\")", "no event", "events"),
-            ("in_cidr(request.client_ip, \"10.0.0/8\")", "no network", "10.0.0.0/8"),
+            (
+                "in_cidr(request.client_ip, \"10.0.0/8\")",
+                "no network",
+                "10.0.0.0/8",
+            ),
             ("mfa.is_acceptable", "used wrongly", "mfa.is_acceptable()"),
             ("mfa.event == \"Reselect\"", "never", "ReselectFlow"),
         ] {
             let found = errors(source);
             assert!(!found.is_empty(), "{source}");
             let shown = format!("{}; {}", found[0].message, found[0].hint);
-            assert!(shown.contains(message) && shown.contains(hint), "{source}: {shown}");
+            assert!(
+                shown.contains(message) && shown.contains(hint),
+                "{source}: {shown}"
+            );
         }
     }
 
@@ -347,9 +377,8 @@ mod tests {
 
     #[test]
     fn claims_are_known_in_duo_scripts_alone() {
-        let compiles = |name| {
-            compile(&engine::bounded(), &Lists::default(), name, "claims.sub").is_ok()
-        };
+        let compiles =
+            |name| compile(&engine::bounded(), &Lists::default(), name, "claims.sub").is_ok();
         assert!(compiles("duo/principals"));
         assert!(!compiles("mfa/second-factor"));
     }

@@ -142,7 +142,10 @@ pub(super) fn register(engine: &mut Engine) {
 
 /// Facts are resolved by name before any local variable, so no local can stand in for one, and
 /// functions of the script see them too.
-#[expect(deprecated, reason = "rhai marks its variable resolver as volatile, not as deprecated")]
+#[expect(
+    deprecated,
+    reason = "rhai marks its variable resolver as volatile, not as deprecated"
+)]
 fn resolve_roots(engine: &mut Engine) {
     engine.on_var(|name, _, mut context| {
         if name == FACTS {
@@ -199,7 +202,11 @@ fn relying_party(engine: &mut Engine) {
             maybe(&rp.0, "rp.registration_authority", authority)
         })
         .register_get("groups", |rp: &mut Rp| {
-            list(&rp.0, "rp.groups", rp.0.rp.groups.iter().map(String::as_str))
+            list(
+                &rp.0,
+                "rp.groups",
+                rp.0.rp.groups.iter().map(String::as_str),
+            )
         })
         .register_get("tags", |rp: &mut Rp| {
             list(&rp.0, "rp.tags", rp.0.rp.tags.iter().map(String::as_str))
@@ -220,12 +227,24 @@ fn request(engine: &mut Engine) {
     engine
         .register_type_with_name::<Request>("request")
         .register_get("requested", |r: &mut Request| {
-            let classes = r.0.request.requested.iter().flat_map(|asked| &asked.classes);
-            list(&r.0, "request.requested", classes.map(|class| class.as_str()))
+            let classes =
+                r.0.request
+                    .requested
+                    .iter()
+                    .flat_map(|asked| &asked.classes);
+            list(
+                &r.0,
+                "request.requested",
+                classes.map(|class| class.as_str()),
+            )
         })
         .register_get("comparison", |r: &mut Request| {
             let comparison = r.0.request.requested.as_ref().map(|asked| asked.comparison);
-            text(&r.0, "request.comparison", comparison.unwrap_or_default().as_str())
+            text(
+                &r.0,
+                "request.comparison",
+                comparison.unwrap_or_default().as_str(),
+            )
         })
         .register_get("force_authn", |r: &mut Request| {
             truth(&r.0, "request.force_authn", r.0.request.force_authn)
@@ -247,7 +266,10 @@ fn request(engine: &mut Engine) {
         })
         .register_get("client_ip", |r: &mut Request| {
             // Canonical: a dual-stack socket shows IPv4 clients as ::ffff:a.b.c.d.
-            let address = r.0.request.client_ip.map(|ip| ip.to_canonical().to_string());
+            let address =
+                r.0.request
+                    .client_ip
+                    .map(|ip| ip.to_canonical().to_string());
             maybe(&r.0, "request.client_ip", address.as_deref())
         })
         .register_get("headers", |r: &mut Request| Headers(Arc::clone(&r.0)))
@@ -265,7 +287,9 @@ fn user(engine: &mut Engine) {
         .register_get("name", |user: &mut User| {
             maybe(&user.0, "user.name", user.0.username.as_deref())
         })
-        .register_fn("attr", |user: &mut User, name: &str| attribute(&user.0, name))
+        .register_fn("attr", |user: &mut User, name: &str| {
+            attribute(&user.0, name)
+        })
         .register_fn("in_group", |user: &mut User, group: &str| {
             in_group(&user.0, group)
         });
@@ -302,7 +326,11 @@ fn mfa(engine: &mut Engine) {
             truth(&mfa.0, "mfa.is_acceptable()", mfa.0.acceptable)
         })
         .register_get("results", |mfa: &mut Mfa| {
-            list(&mfa.0, "mfa.results", mfa.0.results.iter().map(|flow| flow.as_str()))
+            list(
+                &mfa.0,
+                "mfa.results",
+                mfa.0.results.iter().map(|flow| flow.as_str()),
+            )
         })
         .register_get("event", |mfa: &mut Mfa| {
             text(&mfa.0, "mfa.event", mfa.0.event.as_str())
@@ -313,7 +341,8 @@ fn mfa(engine: &mut Engine) {
         })
         .register_fn("attempts", |mfa: &mut Mfa, name: &str| -> Outcome<i64> {
             let count = mfa.0.attempts.get(&flow(name)?).copied().unwrap_or(0);
-            mfa.0.read(&format!("mfa.attempts({name:?})"), &count.to_string());
+            mfa.0
+                .read(&format!("mfa.attempts({name:?})"), &count.to_string());
             Ok(i64::from(count))
         });
 }

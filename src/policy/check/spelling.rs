@@ -1,11 +1,7 @@
 //! The name that was probably meant.
 
 /// A hint: the nearest of the known names, or all of them.
-pub(super) fn one_of<'a>(
-    name: &str,
-    known: impl Iterator<Item = &'a str>,
-    intro: &str,
-) -> String {
+pub(super) fn one_of<'a>(name: &str, known: impl Iterator<Item = &'a str>, intro: &str) -> String {
     let known: Vec<&str> = known.collect();
     match meant(name, &known) {
         Some(near) => format!("did you mean {near}?"),

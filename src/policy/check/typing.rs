@@ -7,7 +7,7 @@ use super::{Finding, comparable, finding, one_of};
 use crate::authn::event::Event;
 pub(super) use crate::policy::vocabulary::Kind;
 use crate::policy::vocabulary::{MEMBERS, ROOTS};
-use rhai::{Expr, FnCallExpr, Position, Stmt};
+use rhai::{ASTFlags, Expr, FnCallExpr, Position, Stmt};
 
 /// The fact a dotted or indexed expression begins with.
 pub(super) fn root(expr: &Expr) -> Option<&'static str> {
@@ -46,18 +46,16 @@ fn kind(expr: &Expr) -> Option<Kind> {
         Expr::Map(..) => Some(Kind::Table),
         Expr::Variable(..) if root(expr) == Some("now") => Some(Kind::Instant),
         Expr::FnCall(call, _) => call_kind(call),
-        Expr::Dot(binary, ..) => member(expr).and_then(|(root, head)| {
-            let of = member_kind(root, head)?;
-            match &binary.rhs {
-                Expr::Dot(rest, ..) => chained(&rest.rhs),
-                Expr::Index(..) => (root == "rp").then_some(Kind::List),
-                _ => Some(of),
+        Expr::Dot(binary, ..) => match (&binary.rhs, member(expr)) {
+            (head @ (Expr::Property(..) | Expr::MethodCall(..)), Some((root, _))) => {
+                member_kind(root, head)
             }
-        }),
-        Expr::Index(binary, ..) => {
-            let indexed = kind(&binary.lhs) == Some(Kind::Table) && root(expr) == Some("rp");
-            indexed.then_some(Kind::List)
-        }
+            (Expr::Index(_, flags, _), Some(("rp", head))) if flags.contains(ASTFlags::BREAK) => {
+                (member_kind("rp", head) == Some(Kind::Table)).then_some(Kind::List)
+            }
+            (rest, _) => tail(rest).and_then(standard_kind),
+        },
+        Expr::Index(..) => tail(expr).and_then(standard_kind),
         _ => None,
     }
 }
@@ -72,9 +70,15 @@ fn member_kind(root: &str, head: &Expr) -> Option<Kind> {
     known.map(|member| member.kind)
 }
 
-fn chained(method: &Expr) -> Option<Kind> {
-    match method {
-        Expr::MethodCall(call, _) => standard_kind(call.name.as_str()),
+/// The method that ends a chain such as `a.b["c"].d()`; `None` when it ends otherwise.
+///
+/// Rhai leans chains to the right: an index that goes on holds the rest of the chain beside its
+/// own value, one that ends it carries `BREAK`.
+fn tail(expr: &Expr) -> Option<&str> {
+    match expr {
+        Expr::MethodCall(call, _) => Some(call.name.as_str()),
+        Expr::Dot(binary, ..) => tail(&binary.rhs),
+        Expr::Index(binary, flags, _) if !flags.contains(ASTFlags::BREAK) => tail(&binary.rhs),
         _ => None,
     }
 }

@@ -20,11 +20,26 @@ pub(in crate::policy) struct Function {
 
 /// Our functions and how many arguments they take.
 pub(in crate::policy) const FUNCTIONS: &[Function] = &[
-    Function { name: "fail", arguments: 1..=1 },
-    Function { name: "list", arguments: 1..=1 },
-    Function { name: "in_cidr", arguments: 2..=5 },
-    Function { name: "log", arguments: 1..=1 },
-    Function { name: "audit", arguments: 2..=2 },
+    Function {
+        name: "fail",
+        arguments: 1..=1,
+    },
+    Function {
+        name: "list",
+        arguments: 1..=1,
+    },
+    Function {
+        name: "in_cidr",
+        arguments: 2..=5,
+    },
+    Function {
+        name: "log",
+        arguments: 1..=1,
+    },
+    Function {
+        name: "audit",
+        arguments: 2..=2,
+    },
 ];
 
 /// A named list in a script's hands.
@@ -123,13 +138,14 @@ fn in_cidr(ip: &Dynamic, networks: &[Dynamic]) -> Outcome<bool> {
 
 fn within(ip: IpAddr, networks: &Dynamic) -> Outcome<bool> {
     if let Ok(text) = networks.as_immutable_string_ref() {
-        let network = lists::network(&text).ok_or_else(|| format!("{:?} is no network", text.as_str()))?;
+        let network =
+            lists::network(&text).ok_or_else(|| format!("{:?} is no network", text.as_str()))?;
         return Ok(network.contains(&ip));
     }
     if let Ok(all) = networks.as_array_ref() {
-        return all.iter().try_fold(false, |inside, one| {
-            Ok(within_text(ip, one)? | inside)
-        });
+        return all
+            .iter()
+            .try_fold(false, |inside, one| Ok(within_text(ip, one)? | inside));
     }
     let list: Option<NamedList> = networks.clone().try_cast();
     let list = list.ok_or("in_cidr wants networks such as \"10.0.0.0/8\", an array or a list")?;
@@ -152,7 +168,32 @@ fn within_text(ip: IpAddr, network: &Dynamic) -> Outcome<bool> {
 /// Rhai's own functions that scripts may call: pure, and worth a place in the documentation. All
 /// others are refused when the script is compiled.
 pub(in crate::policy) const STANDARD: &[&str] = &[
-    "abs", "all", "contains", "ends_with", "filter", "find", "index_of", "is_empty", "keys", "len",
-    "map", "max", "min", "push", "replace", "some", "split", "starts_with", "sub_string",
-    "to_lower", "to_string", "to_upper", "trim", "type_of", "values", "yes", "no", "unknown",
+    "abs",
+    "all",
+    "contains",
+    "ends_with",
+    "filter",
+    "find",
+    "index_of",
+    "is_empty",
+    "keys",
+    "len",
+    "map",
+    "max",
+    "min",
+    "push",
+    "replace",
+    "some",
+    "split",
+    "starts_with",
+    "sub_string",
+    "to_lower",
+    "to_string",
+    "to_upper",
+    "trim",
+    "type_of",
+    "values",
+    "yes",
+    "no",
+    "unknown",
 ];
