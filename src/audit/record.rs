@@ -67,10 +67,7 @@ pub fn sso_success<'a>(
     let result = &success.result;
     fields.set(Label::Username, result.username());
     fields.set(Label::AuthnContext, short(success.class.as_str()));
-    fields.set(
-        Label::AuthnInstant,
-        format_millis(result.authn_instant()),
-    );
+    fields.set(Label::AuthnInstant, format_millis(result.authn_instant()));
     fields.set(Label::Reused, flag(result.previous()));
     fields.set_all(
         Label::Flow,

@@ -80,7 +80,7 @@ pub enum Refusal {
     /// No trustworthy address: our own page, nothing sent anywhere.
     Local(LocalRefusal),
     /// A SAML Response to an endpoint taken from metadata.
-    ToRelyingParty(RelyingPartyRefusal),
+    ToRelyingParty(Box<RelyingPartyRefusal>),
 }
 
 /// A refusal shown on our own page.
@@ -271,7 +271,11 @@ impl AuthnRequest {
     }
 
     fn answer(&self, fault: Fault) -> Refusal {
-        Refusal::ToRelyingParty(self.refuse(status_of(fault), fault.event, fault.reason))
+        Refusal::ToRelyingParty(Box::new(self.refuse(
+            status_of(fault),
+            fault.event,
+            fault.reason,
+        )))
     }
 }
 

@@ -64,15 +64,22 @@ pub(crate) fn errors(xml: &str) -> String {
 }
 
 fn imports() -> String {
-    let mut schema = "<schema xmlns=\"http://www.w3.org/2001/XMLSchema\">".to_owned();
+    let mut imports = String::new();
     for (namespace, path) in SCHEMAS {
         assert!(
             Path::new(path).exists(),
             "{path} is missing: install opensaml-schemas, xmltooling-schemas and shibboleth-sp-common"
         );
-        schema += &format!("<import namespace=\"{namespace}\" schemaLocation=\"{path}\"/>");
+        let location = [
+            "<import namespace='",
+            namespace,
+            "' schemaLocation='",
+            path,
+            "'/>",
+        ];
+        imports.extend(location);
     }
-    schema + "</schema>"
+    format!("<schema xmlns='http://www.w3.org/2001/XMLSchema'>{imports}</schema>")
 }
 
 #[test]
