@@ -35,7 +35,7 @@ impl SpSsoDescriptor {
             Some(text) => Some(super::role::unsigned_short(text).ok_or(AcsProblem::NotInMetadata)?),
             None => None,
         };
-        let named: Vec<&IndexedEndpoint> = self
+        let mut named: Vec<&IndexedEndpoint> = self
             .assertion_consumer_services
             .iter()
             .filter(|acs| wish.url.is_none_or(|url| acs.endpoint.location == url))
@@ -47,8 +47,8 @@ impl SpSsoDescriptor {
         if wish.binding.is_some_and(|uri| uri != Binding::Post.uri()) {
             return Err(AcsProblem::UnsupportedBinding);
         }
-        by_default_rule(named.into_iter().filter(|acs| usable(acs)))
-            .ok_or(AcsProblem::UnsupportedBinding)
+        named.retain(|acs| usable(acs));
+        by_default_rule(&named).ok_or(AcsProblem::UnsupportedBinding)
     }
 }
 
@@ -59,13 +59,12 @@ fn usable(acs: &IndexedEndpoint) -> bool {
 
 /// SAML metadata 2.2.3: the first marked as default, else the first not marked as no default,
 /// else the first.
-fn by_default_rule<'a>(
-    endpoints: impl Iterator<Item = &'a IndexedEndpoint> + Clone,
-) -> Option<&'a IndexedEndpoint> {
-    let first_with = |mark| endpoints.clone().find(|acs| acs.is_default == mark);
+fn by_default_rule<'a>(endpoints: &[&'a IndexedEndpoint]) -> Option<&'a IndexedEndpoint> {
+    let first_with = |mark| endpoints.iter().find(|acs| acs.is_default == mark);
     first_with(Some(true))
         .or_else(|| first_with(None))
-        .or_else(|| endpoints.clone().next())
+        .or_else(|| endpoints.first())
+        .copied()
 }
 
 #[cfg(test)]

@@ -640,7 +640,7 @@ fn a_signature_by_a_key_of_metadata_proves_the_request() {
 #[test]
 fn any_key_of_metadata_may_have_signed() {
     let (old, new) = (signing_key(&rsa(2048)), signing_key(&rsa(2048)));
-    let keys = key_descriptor("", &old) + &key_descriptor("", &new);
+    let keys = [key_descriptor("", &old), key_descriptor("", &new)].concat();
     let metadata = relying_party("", &keys);
     for key in [old, new] {
         assert!(against(&metadata, &redirect_signed(&key)).is_ok());
