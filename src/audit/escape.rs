@@ -36,7 +36,7 @@ fn push_code(out: &mut String, c: char) {
     let code = u32::from(c);
     let written = match code {
         ..=0xff => write!(out, "\\x{code:02x}"),
-        ..=0xffff => write!(out, "\\u{code:04x}"),
+        0x100..=0xffff => write!(out, "\\u{code:04x}"),
         _ => write!(out, "\\U{code:08x}"),
     };
     written.expect("writing to a String cannot fail");

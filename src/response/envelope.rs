@@ -1,6 +1,8 @@
 //! The Response around an assertion or an error (SAML core 3.2.2).
 
+use crate::authn::event::Event;
 use crate::response::assertion::{Assertion, Statement};
+use crate::response::status::status_of;
 use crate::saml::instant;
 use crate::saml::key::{KeyError, SigningKey};
 use crate::saml::request::RelyingPartyRefusal;
@@ -41,12 +43,11 @@ pub fn success(
     key: &SigningKey,
 ) -> Result<String, KeyError> {
     let (octets, envelope) = assertion.finish(signing.assertion.then_some(key))?;
-    let status = Status {
-        top: TopStatus::Success,
-        second: None,
-        message: None,
-    };
-    envelope.enclose(&status, Some(&octets), signing.response.then_some(key))
+    envelope.enclose(
+        &status_of(Event::Proceed),
+        Some(&octets),
+        signing.response.then_some(key),
+    )
 }
 
 /// An error Response as XML octets.
@@ -127,4 +128,13 @@ fn write_status(w: &mut Writer, status: &Status) {
         None => {}
     }
     w.close();
+}
+
+/// A success without any signature, which the product never sends.
+#[cfg(test)]
+pub(super) fn unsigned(assertion: Assertion<'_>) -> String {
+    let (octets, envelope) = assertion.finish(None).expect("nothing to sign");
+    envelope
+        .enclose(&status_of(Event::Proceed), Some(&octets), None)
+        .expect("nothing to sign")
 }

@@ -40,7 +40,7 @@ impl Default for ResponseSettings {
         Self {
             sign_responses: true,
             sign_assertions: false,
-            assertion_lifetime: Duration::from_secs(300),
+            assertion_lifetime: Duration::from_mins(5),
             include_address: true,
             sign_errors: true,
             detailed_errors: false,
@@ -61,3 +61,5 @@ impl ResponseSettings {
         }
     }
 }
+#[cfg(test)]
+mod tests;

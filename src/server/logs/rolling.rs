@@ -117,7 +117,7 @@ impl Place {
             number => format!("{}-{day}.{number}.log", self.stem),
         };
         let free = |path: &PathBuf| !path.exists() && !archive::compressed(path).exists();
-        let rolled = (0..)
+        let rolled = (0..=u32::MAX)
             .map(|number| self.directory.join(name(number)))
             .find(free)
             .ok_or_else(|| io::Error::other("no free name to roll to"))?;
