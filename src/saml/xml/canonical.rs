@@ -141,3 +141,6 @@ fn push_value(out: &mut String, value: &str) {
     escape::push_attribute(out, value);
     out.push('"');
 }
+
+#[cfg(test)]
+mod tests;
