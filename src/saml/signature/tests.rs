@@ -1,4 +1,6 @@
 mod forgery;
+#[cfg(feature = "oracle")]
+mod oracle;
 
 use super::{sign, verify_enveloped};
 use crate::saml::key::SigningKey;

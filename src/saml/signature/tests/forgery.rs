@@ -39,6 +39,9 @@ fn signed_request(key: &SigningKey) -> [String; 3] {
     [before, signature, behind].map(str::to_owned)
 }
 
+const NOT_ONE: &str = "not exactly one signature on the root element";
+const MALFORMED: &str = "malformed ds:Signature";
+
 /// The eight classic wrapping shapes and some of our own: name, document, reason of refusal.
 fn wrapped([head, signature, tail]: &[String; 3]) -> Vec<(&'static str, String, &'static str)> {
     let original = format!("{head}{signature}{tail}");
@@ -50,58 +53,54 @@ fn wrapped([head, signature, tail]: &[String; 3]) -> Vec<(&'static str, String, 
         |inner: &str| signature.replace("</ds:Signature>", &format!("{inner}</ds:Signature>"));
     let extensions = |inner: &str| format!("<saml2p:Extensions>{inner}</saml2p:Extensions>");
     let forged = |inner: &str| format!("{evil}{inner}{tail}");
-    let same_id = evil.replace("_e", "_o");
     let object = in_signature(&format!("<ds:Object>{bare}</ds:Object>"));
-    let another = "not exactly one signature on the root element";
-    let not_root = "the reference is not to the root element";
-    let malformed = "malformed ds:Signature";
     [
         (
             "original in signature",
             forged(&in_signature(&bare)),
-            malformed,
+            MALFORMED,
         ),
         (
             "original beside signature",
             forged(&format!("{bare}{signature}")),
-            not_root,
+            TARGET,
         ),
-        ("signed original inside", forged(&original), another),
+        ("signed original inside", forged(&original), NOT_ONE),
         (
             "forgery inside original",
             format!("{head}{signature}{evil}{tail}{tail}"),
-            "the digest does not match",
+            DIGEST,
         ),
         (
             "one ID for both",
-            format!("{same_id}{signature}{bare}{tail}"),
+            format!("{}{signature}{bare}{tail}", evil.replace("_e", "_o")),
             "duplicate ID",
         ),
         (
             "signed original in signature",
             forged(&in_signature(&original)),
-            malformed,
+            MALFORMED,
         ),
         (
             "original in Extensions",
             forged(&format!("{}{signature}", extensions(&bare))),
-            not_root,
+            TARGET,
         ),
-        ("original in ds:Object", forged(&object), malformed),
+        ("original in ds:Object", forged(&object), MALFORMED),
         (
             "signed original in Extensions",
             forged(&extensions(&original)),
-            another,
+            NOT_ONE,
         ),
         (
             "signature in Extensions",
             format!("{head}{}{tail}", extensions(signature)),
-            another,
+            NOT_ONE,
         ),
         (
             "two signatures",
             format!("{head}{signature}{signature}{tail}"),
-            another,
+            NOT_ONE,
         ),
     ]
     .to_vec()
@@ -334,16 +333,13 @@ fn s06_a_missing_or_hollow_signature_is_refused() {
     let [head, signature, tail] = signed_request(&key);
     let unsigned = format!("{head}{tail}");
     assert!(!is_signed(&read(&unsigned)));
-    assert_eq!(
-        reason(&unsigned, &keys),
-        "not exactly one signature on the root element"
-    );
+    assert_eq!(reason(&unsigned, &keys), NOT_ONE);
     let hollow = format!(
         "{head}<ds:Signature xmlns:ds=\"{}\"/>{tail}",
         Namespace::SIGNATURE.uri
     );
     assert!(is_signed(&read(&hollow)));
-    assert_eq!(reason(&hollow, &keys), "malformed ds:Signature");
+    assert_eq!(reason(&hollow, &keys), MALFORMED);
     let start = signature.find("<ds:SignatureValue>").unwrap() + "<ds:SignatureValue>".len();
     let end = signature.find("</ds:SignatureValue>").unwrap();
     let no_value = format!("{head}{}{}{tail}", &signature[..start], &signature[end..]);
@@ -353,10 +349,7 @@ fn s06_a_missing_or_hollow_signature_is_refused() {
     );
     let elsewhere = signature.replace(Namespace::SIGNATURE.uri, "urn:not-dsig");
     let xml = format!("{head}{elsewhere}{tail}");
-    assert_eq!(
-        reason(&xml, &keys),
-        "not exactly one signature on the root element"
-    );
+    assert_eq!(reason(&xml, &keys), NOT_ONE);
 }
 
 #[test]

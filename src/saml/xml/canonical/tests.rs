@@ -120,7 +120,7 @@ fn element() -> impl Strategy<Value = String> {
         (tag.clone(), prop::collection::vec((text(), inner), 0..4)).prop_map(|(tag, children)| {
             let content: String = children
                 .into_iter()
-                .map(|(t, e)| t.to_owned() + &e)
+                .map(|(t, e)| [t, e.as_str()].concat())
                 .collect();
             render(&tag, &content)
         })
