@@ -8,6 +8,7 @@ pub mod back_end;
 pub mod conversation;
 pub mod http;
 pub mod logs;
+pub mod pages;
 pub mod replay;
 pub mod session;
 pub mod storage;

@@ -1,0 +1,344 @@
+//! What users see: templates compiled once for each generation, texts in their language.
+//!
+//! Whatever comes from outside is escaped by the engine. An operator's template that does not
+//! compile or render refuses the configuration; nobody finds out in the middle of a login.
+
+pub mod messages;
+
+use crate::server::world::hex;
+use messages::{Language, Messages};
+use minijinja::value::Serde;
+use minijinja::{AutoEscape, Environment, Value, context};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+const TEMPLATES: [(&str, &str); 8] = [
+    ("layout.html", include_str!("../../../views/layout.html")),
+    ("service.html", include_str!("../../../views/service.html")),
+    ("login.html", include_str!("../../../views/login.html")),
+    ("duo.html", include_str!("../../../views/duo.html")),
+    ("error.html", include_str!("../../../views/error.html")),
+    (
+        "signed-in.html",
+        include_str!("../../../views/signed-in.html"),
+    ),
+    ("expired.html", include_str!("../../../views/expired.html")),
+    ("respond.html", include_str!("../../../views/respond.html")),
+];
+
+const ASSETS: [(&str, &[u8]); 2] = [
+    (
+        "style.css",
+        include_bytes!("../../../views/static/style.css"),
+    ),
+    ("post.js", include_bytes!("../../../views/static/post.js")),
+];
+
+/// Enough for any page, too little for a template that loops.
+const FUEL: u64 = 1_000_000;
+const MAX_FILE: u64 = 1 << 20;
+
+/// A page to show.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum View {
+    /// The password form.
+    Login(LoginView),
+    /// The Duo step.
+    Duo(DuoView),
+    /// Something is over, and why.
+    Error {
+        /// Shibboleth's event name; the end of a text's key.
+        problem: String,
+    },
+    /// A login that was finished already.
+    SignedIn {
+        /// Where the form goes.
+        action: String,
+        /// Its token.
+        csrf: String,
+    },
+    /// A login that is gone, or belongs to another browser.
+    Expired {},
+    /// The form that carries our answer to the relying party.
+    Respond {
+        /// The assertion consumer service.
+        destination: String,
+        /// Base64.
+        saml_response: String,
+        /// To echo.
+        relay_state: Option<String>,
+    },
+}
+
+/// The password form's content.
+#[derive(Clone, Debug, Serialize)]
+pub struct LoginView {
+    /// Where the form goes.
+    pub action: String,
+    /// Its token.
+    pub csrf: String,
+    /// What to put in the name field.
+    pub username: String,
+    /// The end of a text's key.
+    pub problem: Option<&'static str>,
+}
+
+/// The Duo page's content.
+#[derive(Clone, Debug, Serialize)]
+pub struct DuoView {
+    /// Where the form goes.
+    pub action: String,
+    /// Its token.
+    pub csrf: String,
+    /// Whose login it is.
+    pub username: String,
+    /// The integration's display name.
+    pub integration: String,
+    /// The end of a text's key.
+    pub problem: Option<&'static str>,
+}
+
+/// Who asks.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ServiceView {
+    /// Display name.
+    pub name: String,
+    /// One sentence about it.
+    pub description: Option<String>,
+    /// Logo's URL.
+    pub logo: Option<String>,
+    /// Where to read about it.
+    pub information_url: Option<String>,
+    /// Where to read about privacy.
+    pub privacy_url: Option<String>,
+}
+
+/// What every page shows around its content.
+#[derive(Clone, Debug)]
+pub struct Frame<'a> {
+    /// The base URL's path.
+    pub base: &'a str,
+    /// `Accept-Language`.
+    pub accept_language: &'a str,
+    /// The transaction id, if there is one yet.
+    pub transaction: Option<&'a str>,
+    /// Who asks, if known.
+    pub service: Option<&'a ServiceView>,
+}
+
+/// A static file.
+#[derive(Clone, Debug)]
+pub struct Asset {
+    /// Media type.
+    pub content_type: &'static str,
+    /// Octets.
+    pub octets: Vec<u8>,
+}
+
+/// The pages of one generation.
+#[derive(Debug)]
+pub struct Pages {
+    environment: Environment<'static>,
+    messages: Messages,
+    assets: BTreeMap<String, Asset>,
+    assets_version: String,
+}
+
+impl View {
+    fn template(&self) -> &'static str {
+        match self {
+            Self::Login(_) => "login.html",
+            Self::Duo(_) => "duo.html",
+            Self::Error { .. } => "error.html",
+            Self::SignedIn { .. } => "signed-in.html",
+            Self::Expired {} => "expired.html",
+            Self::Respond { .. } => "respond.html",
+        }
+    }
+}
+
+impl Pages {
+    /// Compiles the templates of `views/` over the built-in ones and renders each once.
+    pub fn load(home: &Path, fallback_languages: &[String]) -> Result<Self, String> {
+        let views = home.join("views");
+        let assets = assets(&views.join("static"))?;
+        let pages = Self {
+            environment: environment(&views)?,
+            messages: Messages::load(&home.join("messages"), fallback_languages)?,
+            assets_version: version(&assets),
+            assets,
+        };
+        for view in samples() {
+            pages
+                .render(&view, &sample_frame())
+                .map_err(|error| format!("views/{}: {error:#}", view.template()))?;
+        }
+        Ok(pages)
+    }
+
+    /// The page as HTML.
+    pub fn render(&self, view: &View, frame: &Frame<'_>) -> Result<String, minijinja::Error> {
+        let language = self.messages.negotiate(frame.accept_language);
+        self.environment
+            .get_template(view.template())?
+            .render(self.values(view, frame, language))
+    }
+
+    /// A static file by name.
+    pub fn asset(&self, name: &str) -> Option<&Asset> {
+        self.assets.get(name)
+    }
+
+    fn values(&self, view: &View, frame: &Frame<'_>, language: &Language) -> Value {
+        context! {
+            t => language.texts.clone(),
+            lang => language.tag.as_str(),
+            base => frame.base,
+            assets => self.assets_version.as_str(),
+            transaction => frame.transaction,
+            service => Value::from(Serde(frame.service)),
+            ..Value::from(Serde(view))
+        }
+    }
+}
+
+fn environment(views: &Path) -> Result<Environment<'static>, String> {
+    let mut environment = Environment::new();
+    environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.set_fuel(Some(FUEL));
+    environment.add_filter("fill", fill);
+    for (name, built_in) in TEMPLATES {
+        let source = match read(&views.join(name))? {
+            Some(octets) => {
+                String::from_utf8(octets).map_err(|_| format!("views/{name}: not UTF-8"))?
+            }
+            None => built_in.to_owned(),
+        };
+        environment
+            .add_template_owned(name, source)
+            .map_err(|error| format!("views/{name}: {error:#}"))?;
+    }
+    Ok(environment)
+}
+
+/// Puts a name into a text. The result is plain text: the engine escapes it as a whole.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the engine's filter signature"
+)]
+fn fill(text: String, name: String) -> String {
+    text.replace("{0}", &name)
+}
+
+fn assets(folder: &Path) -> Result<BTreeMap<String, Asset>, String> {
+    let mut assets: BTreeMap<String, Asset> = ASSETS
+        .iter()
+        .filter_map(|(name, octets)| Some(((*name).to_owned(), asset(name, octets.to_vec())?)))
+        .collect();
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Ok(assets);
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if let Some(octets) = read(&entry.path())?
+            && let Some(asset) = asset(&name, octets)
+        {
+            assets.insert(name, asset);
+        }
+    }
+    Ok(assets)
+}
+
+/// Only kinds of files that a page can use; anything else in the folder is not served.
+fn asset(name: &str, octets: Vec<u8>) -> Option<Asset> {
+    let (_, extension) = name.rsplit_once('.')?;
+    let content_type = match extension {
+        "css" => "text/css; charset=utf-8",
+        "js" => "text/javascript; charset=utf-8",
+        "svg" => "image/svg+xml",
+        "png" => "image/png",
+        "jpg" | "jpeg" => "image/jpeg",
+        "ico" => "image/x-icon",
+        "woff2" => "font/woff2",
+        _ => return None,
+    };
+    Some(Asset {
+        content_type,
+        octets,
+    })
+}
+
+/// Changes with any file, so that browsers may keep them for good.
+fn version(assets: &BTreeMap<String, Asset>) -> String {
+    let mut hasher = openssl::sha::Sha256::new();
+    for (name, asset) in assets {
+        hasher.update(name.as_bytes());
+        hasher.update(&asset.octets);
+    }
+    hex(&hasher.finish()[..6])
+}
+
+fn read(path: &Path) -> Result<Option<Vec<u8>>, String> {
+    let shown = path.display();
+    match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() && metadata.len() <= MAX_FILE => std::fs::read(path)
+            .map(Some)
+            .map_err(|error| format!("{shown}: {error}")),
+        Ok(metadata) if metadata.is_file() => Err(format!("{shown}: larger than {MAX_FILE} bytes")),
+        _ => Ok(None),
+    }
+}
+
+fn sample_frame() -> Frame<'static> {
+    Frame {
+        base: "",
+        accept_language: "",
+        transaction: Some("0"),
+        service: None,
+    }
+}
+
+/// One of each page, with and without a problem.
+fn samples() -> Vec<View> {
+    let login = |problem| {
+        View::Login(LoginView {
+            action: String::new(),
+            csrf: String::new(),
+            username: String::new(),
+            problem,
+        })
+    };
+    let duo = |problem| {
+        View::Duo(DuoView {
+            action: String::new(),
+            csrf: String::new(),
+            username: String::new(),
+            integration: String::new(),
+            problem,
+        })
+    };
+    vec![
+        login(None),
+        login(Some("refused")),
+        duo(None),
+        duo(Some("unavailable")),
+        View::Error {
+            problem: "RuntimeException".to_owned(),
+        },
+        View::SignedIn {
+            action: String::new(),
+            csrf: String::new(),
+        },
+        View::Expired {},
+        View::Respond {
+            destination: String::new(),
+            saml_response: String::new(),
+            relay_state: Some(String::new()),
+        },
+    ]
+}
+
+#[cfg(test)]
+mod tests;
