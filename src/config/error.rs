@@ -31,12 +31,81 @@ pub enum Severity {
     Warning,
 }
 
+/// Longest part of a value that a finding repeats.
+const QUOTE_LIMIT: usize = 120;
+
+impl ConfigError {
+    /// A finding that stops the start; the rest is filled in by the methods below.
+    pub fn error(key: impl Into<String>) -> Self {
+        Self::new(Severity::Error, key.into())
+    }
+
+    /// A finding that does not.
+    pub fn warning(key: impl Into<String>) -> Self {
+        Self::new(Severity::Warning, key.into())
+    }
+
+    fn new(severity: Severity, key: String) -> Self {
+        Self {
+            severity,
+            file: String::new(),
+            line: 0,
+            key,
+            found: String::new(),
+            expected: String::new(),
+            fix: String::new(),
+        }
+    }
+
+    /// Where it stands.
+    pub fn at(mut self, file: &str, line: usize) -> Self {
+        file.clone_into(&mut self.file);
+        self.line = line;
+        self
+    }
+
+    /// What was found, in words.
+    pub fn found(mut self, found: impl Into<String>) -> Self {
+        self.found = found.into();
+        self
+    }
+
+    /// The value that was found, quoted, cut, control characters escaped.
+    pub fn found_value(self, value: &str) -> Self {
+        let cut: String = value.chars().take(QUOTE_LIMIT).collect();
+        let dots = if cut.len() < value.len() { "..." } else { "" };
+        self.found(format!("\"{}\"{dots}", cut.escape_debug()))
+    }
+
+    /// What was expected.
+    pub fn expected(mut self, expected: impl Into<String>) -> Self {
+        self.expected = expected.into();
+        self
+    }
+
+    /// The likely fix.
+    pub fn fix(mut self, fix: impl Into<String>) -> Self {
+        self.fix = fix.into();
+        self
+    }
+
+    /// Whether it stops the start.
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+}
+
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.file.is_empty(), self.line) {
+            (true, _) => {}
+            (false, 0) => write!(f, "{}: ", self.file)?,
+            (false, line) => write!(f, "{}:{line}: ", self.file)?,
+        }
         write!(
             f,
-            "{}:{}: {}: found {}; expected {}; {}",
-            self.file, self.line, self.key, self.found, self.expected, self.fix
+            "{}: found {}; expected {}; {}",
+            self.key, self.found, self.expected, self.fix
         )
     }
 }

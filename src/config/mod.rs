@@ -6,14 +6,78 @@
 //! error at once.
 
 pub mod error;
+pub mod keys;
+mod layers;
+mod nearest;
+pub mod properties;
 pub mod raw;
+mod read;
+mod reader;
 pub mod settings;
+mod value;
+mod values;
 
 use error::ConfigError;
+use keys::{Class, Kind};
 use raw::Raw;
+use reader::Reader;
 use settings::Settings;
+use values::Values;
 
 /// Checks everything. Warnings come beside the settings; errors come all at once.
-pub fn check(_raw: &Raw) -> Result<(Settings, Vec<ConfigError>), Vec<ConfigError>> {
-    todo!()
+pub fn check(raw: &Raw) -> Result<(Settings, Vec<ConfigError>), Vec<ConfigError>> {
+    let (merged, duplicates) = layers::merge(&raw.properties);
+    let values = Values::new(&raw.home, merged);
+    let mut findings = raw.unreadable.clone();
+    findings.extend(duplicates);
+    findings.extend(names(&values));
+    let mut reader = Reader::new(raw, values, findings);
+    let settings = read::settings(&mut reader);
+    let mut findings = reader.findings;
+    findings.sort_by(|a, b| (&a.file, a.line, &a.key).cmp(&(&b.file, b.line, &b.key)));
+    findings.dedup();
+    match settings {
+        Some(settings) if !findings.iter().any(ConfigError::is_error) => Ok((settings, findings)),
+        _ => Err(findings),
+    }
+}
+
+/// The files that settings name, as [`Raw::files`] has to hold them: paths relative to the home
+/// where they lie below it.
+pub fn files_named(raw: &Raw) -> Vec<String> {
+    let (merged, _) = layers::merge(&raw.properties);
+    let values = Values::new(&raw.home, merged);
+    let keys = keys::groups().iter().flat_map(|group| &group.keys);
+    let mut named: Vec<String> = keys
+        .filter(|key| key.kind == Kind::File)
+        .filter_map(|key| values.value(key.name).ok()?)
+        .collect();
+    let trusted = values.value(read::DUO_TRUST).ok().flatten();
+    named.extend(trusted.map(|text| value::list(&text)).unwrap_or_default());
+    named.iter().map(|path| raw.file_path(path)).collect()
+}
+
+/// Names that nobody knows are errors, names that do nothing here are warnings.
+fn names(values: &Values) -> Vec<ConfigError> {
+    let referred = values.referred();
+    let unknown = values.keys().filter(|(key, _)| !referred.contains(*key));
+    unknown
+        .filter_map(|(key, placed)| {
+            let finding = match keys::classify(key) {
+                Class::Ours(_) => return None,
+                Class::NotImplemented => ConfigError::warning(key)
+                    .found("a setting that is not implemented here and has no effect")
+                    .expected("settings of docs/configuration.md")
+                    .fix("remove it when you do not rely on it"),
+                Class::Unknown { nearest } => ConfigError::error(key)
+                    .found("an unknown name")
+                    .expected("a name of docs/configuration.md")
+                    .fix(match nearest {
+                        Some(near) => format!("did you mean {near}?"),
+                        None => "remove the line".to_owned(),
+                    }),
+            };
+            Some(finding.at(&placed.file, placed.line))
+        })
+        .collect()
 }

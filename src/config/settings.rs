@@ -29,6 +29,9 @@ pub struct Settings {
     pub signing_keys: Vec<SigningKey>,
     /// Certificates published for encryption to us, base64 DER.
     pub encryption_certificates: Vec<String>,
+    /// `vestibule.sealer.key`: keys that seal what browsers keep for us; the first one seals, all
+    /// open. Never empty.
+    pub sealer_keys: Vec<SealerKey>,
     /// `idp.session.*`
     pub session: SessionSettings,
     /// `vestibule.storage`
@@ -94,6 +97,28 @@ pub struct TlsFiles {
 impl std::fmt::Debug for TlsFiles {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("TlsFiles(***)")
+    }
+}
+
+/// A key that seals what browsers keep for us; `Debug` shows stars.
+#[derive(Clone)]
+pub struct SealerKey(zeroize::Zeroizing<[u8; 32]>);
+
+impl SealerKey {
+    /// Takes the key over.
+    pub fn new(key: [u8; 32]) -> Self {
+        Self(zeroize::Zeroizing::new(key))
+    }
+
+    /// The key itself; the name is loud so that every use can be found.
+    pub fn expose(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for SealerKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SealerKey(***)")
     }
 }
 

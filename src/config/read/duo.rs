@@ -1,0 +1,282 @@
+//! The DuoOIDC flow: integrations, strategies, evidence, and how Duo is reached.
+
+use super::identity::is_loopback;
+use crate::authn::evidence::{EvidenceTable, Grade};
+use crate::authn::rules::DuoRules;
+use crate::config::reader::Reader;
+use crate::config::settings::{DuoHttpSettings, DuoTrust};
+use crate::duo::integration::{Integration, Verifier};
+use crate::duo::secret::Secret;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use url::Url;
+
+/// The key that says whose certificates Duo may present.
+pub(in crate::config) const TRUST: &str = "vestibule.duo.trustedCertificates";
+
+/// The name of the integration of `idp.duo.oidc.*`.
+const DEFAULT: &str = "default";
+
+pub(super) fn rules(reader: &mut Reader<'_>) -> Option<DuoRules> {
+    let integrations = integrations(reader);
+    let integration_strategy = reader.script("vestibule.duo.integrationStrategy");
+    let principal_strategy = reader.script("vestibule.duo.principalStrategy");
+    let username_strategy = reader.script("vestibule.duo.usernameStrategy");
+    let health_check = reader.flag("idp.duo.oidc.healthcheck.enabled");
+    let evidence = evidence(reader);
+    let pending_lifetime = reader.duration("vestibule.duo.pendingLifetime");
+    Some(DuoRules {
+        integrations,
+        integration_strategy,
+        principal_strategy,
+        username_strategy,
+        health_check: health_check?,
+        evidence,
+        pending_lifetime: pending_lifetime?,
+    })
+}
+
+/// The default integration exists once one of its three keys is set; then it needs all three.
+fn integrations(reader: &mut Reader<'_>) -> BTreeMap<String, Arc<Integration>> {
+    let default = ["apiHost", "clientId", "secretKey"]
+        .iter()
+        .any(|part| is_written(reader, &default_key(part)));
+    let mut integrations = BTreeMap::new();
+    let read = integration(reader, DEFAULT, default_key);
+    if let Some(integration) = read.filter(|_| default) {
+        integrations.insert(DEFAULT.to_owned(), Arc::new(integration));
+    } else if default {
+        for part in ["apiHost", "clientId", "secretKey"] {
+            incomplete(reader, &default_key(part));
+        }
+    }
+    for name in reader.values.names_under("vestibule.duo.integration.") {
+        let key = |part: &str| format!("vestibule.duo.integration.{name}.{part}");
+        if name == DEFAULT {
+            let found = "the name default";
+            let fix = "rename it, or use idp.duo.oidc.*";
+            reader.error(&key("apiHost"), found, "another name", fix);
+        } else if let Some(integration) = integration(reader, &name, key) {
+            integrations.insert(name, Arc::new(integration));
+        }
+    }
+    integrations
+}
+
+/// The default integration's keys: Shibboleth's, and two of ours.
+fn default_key(part: &str) -> String {
+    match part {
+        "displayName" | "supportedPrincipals" => format!("vestibule.duo.{part}"),
+        part => format!("idp.duo.oidc.{part}"),
+    }
+}
+
+fn is_written(reader: &Reader<'_>, key: &str) -> bool {
+    reader.values.written(key).is_some()
+}
+
+fn incomplete(reader: &mut Reader<'_>, key: &str) {
+    if !is_written(reader, key) {
+        reader.error(
+            key,
+            "no value beside the other Duo keys",
+            "apiHost, clientId and secretKey together",
+            format!("set {key}, or comment the others out"),
+        );
+    }
+}
+
+fn integration(
+    reader: &mut Reader<'_>,
+    name: &str,
+    key: impl Fn(&str) -> String,
+) -> Option<Integration> {
+    let api_host = reader.parsed(&key("apiHost"), api_host);
+    let client_id = client_id(reader, &key("clientId"));
+    let secret = client_secret(reader, &key("secretKey"));
+    let redirect_url = redirect_url(reader, &key("redirectURL"));
+    let health = endpoint(reader, &key("endpoint.health"));
+    let token = endpoint(reader, &key("endpoint.token"));
+    let authorize = endpoint(reader, &key("endpoint.authorize"));
+    let verifier = verifier(reader, &key);
+    let principals = reader.principals(&key("supportedPrincipals"));
+    let display_name = reader.text(&key("displayName"));
+    Some(Integration {
+        redirect_url: Some(redirect_url?),
+        health_endpoint: health?,
+        token_endpoint: token?,
+        authorize_endpoint: authorize?,
+        verifier: verifier?,
+        supported_principals: principals
+            .into_iter()
+            .map(|class| class.to_string())
+            .collect(),
+        display_name: display_name?,
+        ..Integration::new(name, api_host?, client_id?, secret?)
+    })
+}
+
+/// A host, perhaps with a port: nothing that would change the URL it is put into.
+fn api_host(text: &str) -> Option<String> {
+    let url = Url::parse(&format!("https://{text}/")).ok()?;
+    let host = url.host_str()?;
+    let written = match url.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    };
+    (written == text).then_some(written)
+}
+
+/// Duo's own clients refuse ids of another length.
+fn client_id(reader: &mut Reader<'_>, key: &str) -> Option<String> {
+    let text = reader.text(key)?;
+    if text.len() == 20 && text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return Some(text);
+    }
+    reader.error(
+        key,
+        format!("{} characters", text.chars().count()),
+        "20 letters and digits",
+        "copy the Client ID from Duo's admin panel",
+    );
+    None
+}
+
+/// The secret itself is never repeated.
+fn client_secret(reader: &mut Reader<'_>, key: &str) -> Option<Secret> {
+    let text = reader.text(key)?;
+    if text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return Some(Secret::new(text));
+    }
+    reader.error(
+        key,
+        format!("{} characters (not shown)", text.chars().count()),
+        "40 letters and digits",
+        "copy the Client secret from Duo's admin panel",
+    );
+    None
+}
+
+/// Absolute, and https but for loopback hosts, like the base URL.
+fn redirect_url(reader: &mut Reader<'_>, key: &str) -> Option<String> {
+    reader.parsed(key, |text| {
+        let url = Url::parse(text).ok()?;
+        let safe = match url.scheme() {
+            "https" => url.has_host(),
+            "http" => is_loopback(&url.host()?),
+            _ => false,
+        };
+        (safe && url.fragment().is_none()).then(|| text.to_owned())
+    })
+}
+
+fn endpoint(reader: &mut Reader<'_>, key: &str) -> Option<String> {
+    let text = reader.text(key)?;
+    if text.starts_with('/') && !text.contains(['?', '#', ' ']) {
+        return Some(text);
+    }
+    reader.wrong(key, &text, "write a path that begins with a slash");
+    None
+}
+
+fn verifier(reader: &mut Reader<'_>, key: &impl Fn(&str) -> String) -> Option<Verifier> {
+    let clock_skew = reader.duration(&key("jwt.verifier.clockSkew"));
+    let iat_window = reader.duration(&key("jwt.verifier.iatWindow"));
+    let auth_lifetime = reader.duration(&key("jwt.verifier.authLifetime"));
+    let issuer_path = endpoint(reader, &key("jwt.verifier.issuerPath"));
+    let preferred_username = reader.text(&key("jwt.verifier.preferredUsername"));
+    Some(Verifier {
+        clock_skew: clock_skew?,
+        iat_window: iat_window?,
+        auth_lifetime: auth_lifetime?,
+        issuer_path: issuer_path?,
+        preferred_username: preferred_username?,
+    })
+}
+
+/// The built-in table with the operator's changes.
+fn evidence(reader: &mut Reader<'_>) -> EvidenceTable {
+    let mut table = EvidenceTable::default();
+    table.factors.extend(grades(reader, "factor"));
+    table.reasons.extend(grades(reader, "reason"));
+    table
+}
+
+fn grades(reader: &mut Reader<'_>, of: &str) -> Vec<(String, Grade)> {
+    let prefix = format!("vestibule.duo.evidence.{of}.");
+    let names = reader.values.names_under(&prefix);
+    let mut grade = |name: &String| match reader.choice(&format!("{prefix}{name}"))?.as_str() {
+        "none" => Some(Grade::None),
+        "mfa" => Some(Grade::Mfa),
+        _ => Some(Grade::PhishingResistant),
+    };
+    names
+        .iter()
+        .filter_map(|name| Some((name.clone(), grade(name)?)))
+        .collect()
+}
+
+pub(super) fn http(reader: &mut Reader<'_>) -> Option<DuoHttpSettings> {
+    let connect_timeout = reader.duration("idp.duo.oidc.connectionTimeout");
+    let total_timeout = reader.duration("idp.duo.oidc.socketTimeout");
+    let max_connections = reader.count("idp.duo.oidc.maxConnectionsPerRoute");
+    let proxy = reader.parsed("vestibule.duo.proxy", |text| {
+        let url = Url::parse(text).ok()?;
+        (matches!(url.scheme(), "http" | "https") && url.has_host()).then(|| text.to_owned())
+    });
+    let trust = trust(reader);
+    Some(DuoHttpSettings {
+        connect_timeout: connect_timeout?,
+        total_timeout: total_timeout?,
+        max_connections: max_connections?,
+        trust: trust?,
+        proxy,
+    })
+}
+
+fn trust(reader: &mut Reader<'_>) -> Option<DuoTrust> {
+    let words = reader.list(TRUST);
+    match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["bundled"] => return Some(DuoTrust::Bundled),
+        ["system"] => return Some(DuoTrust::System),
+        _ => {}
+    }
+    let mut files = Vec::new();
+    for path in &words {
+        match reader.raw.file(path) {
+            Some(contents) => files.push(contents.to_vec()),
+            None => reader.error(
+                TRUST,
+                format!("no readable file at {path}"),
+                "bundled, system, or PEM files",
+                "correct the path, or make the file readable",
+            ),
+        }
+    }
+    (files.len() == words.len() && !files.is_empty()).then_some(DuoTrust::Pem(files))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_api_host_is_a_host_and_perhaps_a_port() {
+        for good in ["api-1234.duosecurity.com", "127.0.0.1:8443", "[::1]:8443"] {
+            assert_eq!(api_host(good).as_deref(), Some(good));
+        }
+        for bad in [
+            "https://api.duosecurity.com",
+            "api.duosecurity.com/",
+            "api.duosecurity.com/x",
+            "u@api.duosecurity.com",
+            "API.duosecurity.com",
+            "a b",
+            "",
+            "api.duosecurity.com:x",
+            "api.duosecurity.com?x",
+        ] {
+            assert_eq!(api_host(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! From readable values to [`Settings`], one file for each part of the program.
+
+mod attributes;
+mod audit;
+mod duo;
+mod flows;
+mod identity;
+mod operation;
+mod policy;
+mod saml;
+mod transitions;
+
+pub(super) use duo::TRUST as DUO_TRUST;
+
+use crate::authn::rules::Rules;
+use crate::config::reader::Reader;
+use crate::config::settings::Settings;
+use std::path::PathBuf;
+
+/// Every setting, or `None` when something is wrong: each part has then recorded what.
+pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
+    let identity = identity::read(reader);
+    let operation = operation::read(reader);
+    let rules = rules(reader);
+    let keys = saml::keys(reader);
+    let acceptance = saml::acceptance(reader, identity.base_url.as_ref());
+    let response = saml::response(reader);
+    let attributes = attributes::read(reader, identity.scopes.first());
+    let audit = audit::read(reader);
+    let duo_http = duo::http(reader);
+    let keys = keys?;
+    let operation = operation?;
+    Some(Settings {
+        home: PathBuf::from(&reader.raw.home),
+        entity_id: identity.entity_id?,
+        scopes: identity.scopes,
+        base_url: identity.base_url?,
+        http: operation.http,
+        rules: rules?,
+        acceptance: acceptance?,
+        signing_keys: keys.signing,
+        encryption_certificates: keys.encryption_certificates,
+        sealer_keys: keys.sealer,
+        session: operation.session,
+        storage: operation.storage,
+        password: operation.password,
+        attributes: attributes?,
+        response: response?,
+        audit: audit?,
+        logging: operation.logging,
+        duo_http: duo_http?,
+        metadata: operation.metadata,
+        fallback_languages: reader.list("idp.ui.fallbackLanguages"),
+    })
+}
+
+fn rules(reader: &mut Reader<'_>) -> Option<Rules> {
+    let classes = flows::classes(reader);
+    let duo = duo::rules(reader);
+    let integrations = duo.as_ref().map(|duo| &duo.integrations);
+    let flows = flows::descriptors(reader, &classes, integrations);
+    let top_level = flows::top_level(reader, flows.as_ref());
+    let transitions = transitions::read(reader, &top_level);
+    let ignored_contexts = reader.classes("vestibule.authn.ignoredContexts");
+    let on_first_unavailable = reader.choice("vestibule.authn.onFirstUnavailable");
+    let step_limit = reader.count("vestibule.authn.stepLimit");
+    let strategies = policy::strategies(reader);
+    Some(Rules {
+        top_level,
+        flows: flows?,
+        transitions,
+        classes,
+        ignored_contexts,
+        accept_later_classes: on_first_unavailable? == "next",
+        duo: duo?,
+        strategies: strategies?,
+        step_limit: step_limit?,
+    })
+}

@@ -1,0 +1,136 @@
+//! Keys, what inbound messages must satisfy, and what our responses look like.
+
+use crate::config::reader::Reader;
+use crate::config::settings::{BaseUrl, SealerKey};
+use crate::response::ResponseSettings;
+use crate::saml::binding::Binding;
+use crate::saml::key::SigningKey;
+use crate::saml::request::Acceptance;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+/// Our keys.
+pub(super) struct Keys {
+    pub(super) signing: Vec<SigningKey>,
+    pub(super) encryption_certificates: Vec<String>,
+    pub(super) sealer: Vec<SealerKey>,
+}
+
+pub(super) fn keys(reader: &mut Reader<'_>) -> Option<Keys> {
+    let signing = pair(reader, "idp.signing.key", "idp.signing.cert");
+    let encryption = encryption(reader);
+    let sealer = sealer(reader);
+    Some(Keys {
+        signing: vec![signing?],
+        encryption_certificates: encryption,
+        sealer: sealer?,
+    })
+}
+
+fn pair(reader: &mut Reader<'_>, key: &str, certificate: &str) -> Option<SigningKey> {
+    let private = reader.file(key);
+    let public = reader.file(certificate);
+    match SigningKey::from_pem(&private?, &public?) {
+        Ok(pair) => Some(pair),
+        Err(error) => {
+            reader.error(
+                key,
+                error.to_string(),
+                format!("a PEM private key that belongs to {certificate}"),
+                "make the two files a pair",
+            );
+            None
+        }
+    }
+}
+
+/// Nobody has to encrypt to us: without the default files there is no certificate to publish.
+fn encryption(reader: &mut Reader<'_>) -> Vec<String> {
+    const KEY: &str = "idp.encryption.key";
+    const CERTIFICATE: &str = "idp.encryption.cert";
+    let written = [KEY, CERTIFICATE]
+        .iter()
+        .any(|key| reader.values.written(key).is_some());
+    let present = reader
+        .text(KEY)
+        .is_some_and(|path| reader.raw.file(&path).is_some());
+    if !written && !present {
+        return Vec::new();
+    }
+    pair(reader, KEY, CERTIFICATE)
+        .map(|pair| pair.certificate_base64().to_owned())
+        .into_iter()
+        .collect()
+}
+
+fn sealer(reader: &mut Reader<'_>) -> Option<Vec<SealerKey>> {
+    const KEY: &str = "vestibule.sealer.key";
+    let contents = reader.file(KEY)?;
+    let text = String::from_utf8_lossy(&contents);
+    let lines = text.lines().map(str::trim);
+    let keys: Option<Vec<SealerKey>> = lines
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(sealer_key)
+        .collect();
+    let keys = keys.filter(|keys| !keys.is_empty());
+    if keys.is_none() {
+        reader.error(
+            KEY,
+            "a file without such keys (not shown)",
+            "one base64 key of 32 bytes a line",
+            "write the output of `openssl rand -base64 32` into it",
+        );
+    }
+    keys
+}
+
+fn sealer_key(line: &str) -> Option<SealerKey> {
+    let bytes = zeroize::Zeroizing::new(STANDARD.decode(line).ok()?);
+    Some(SealerKey::new(bytes.as_slice().try_into().ok()?))
+}
+
+/// Without a base URL there are no destinations; that is then reported elsewhere.
+pub(super) fn acceptance(
+    reader: &mut Reader<'_>,
+    base_url: Option<&BaseUrl>,
+) -> Option<Acceptance> {
+    let clock_skew = reader.duration("idp.policy.clockSkew");
+    let message_lifetime = reader.duration("idp.policy.messageLifetime");
+    let require_signed = reader.flag("vestibule.saml.requireSignedRequests");
+    let base = &base_url?.url;
+    let endpoint = |path: &str| format!("{base}/profile/SAML2/{path}/SSO");
+    Some(Acceptance {
+        destinations: vec![
+            (Binding::Redirect, endpoint("Redirect")),
+            (Binding::Post, endpoint("POST")),
+        ],
+        clock_skew: clock_skew?,
+        message_lifetime: message_lifetime?,
+        require_signed: require_signed?,
+    })
+}
+
+pub(super) fn response(reader: &mut Reader<'_>) -> Option<ResponseSettings> {
+    let sign_responses = reader.flag("vestibule.saml.signResponses");
+    let sign_assertions = reader.flag("vestibule.saml.signAssertions");
+    let assertion_lifetime = reader.duration("vestibule.saml.assertionLifetime");
+    let include_address = reader.flag("vestibule.saml.includeAddress");
+    let sign_errors = reader.flag("idp.errors.signed");
+    let detailed_errors = reader.flag("idp.errors.detailed");
+    if (sign_responses, sign_assertions) == (Some(false), Some(false)) {
+        reader.error(
+            "vestibule.saml.signResponses",
+            "false beside vestibule.saml.signAssertions = false",
+            "at least one signature",
+            "set one of the two to true",
+        );
+    }
+    Some(ResponseSettings {
+        sign_responses: sign_responses?,
+        sign_assertions: sign_assertions?,
+        assertion_lifetime: assertion_lifetime?,
+        include_address: include_address?,
+        sign_errors: sign_errors?,
+        detailed_errors: detailed_errors?,
+    })
+}
