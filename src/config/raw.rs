@@ -45,6 +45,31 @@ impl Raw {
         below.unwrap_or(named).to_owned()
     }
 
+    /// Hexadecimal SHA-256 over every property and file: tells generations of the configuration
+    /// apart, across restarts too.
+    pub fn fingerprint(&self) -> String {
+        use std::fmt::Write as _;
+        let mut hasher = openssl::sha::Sha256::new();
+        let mut part = |bytes: &[u8]| {
+            // Each part's length goes first, so that no two lists of parts look alike.
+            hasher.update(&(bytes.len() as u64).to_be_bytes());
+            hasher.update(bytes);
+        };
+        for property in &self.properties {
+            part(property.key.as_bytes());
+            part(property.value.as_bytes());
+        }
+        for (path, contents) in &self.files {
+            part(path.as_bytes());
+            part(contents);
+        }
+        let mut text = String::with_capacity(64);
+        for byte in hasher.finish() {
+            write!(text, "{byte:02x}").expect("a String takes everything");
+        }
+        text
+    }
+
     /// The contents of a file that a setting names.
     pub fn file(&self, named: &str) -> Option<&[u8]> {
         self.files.get(&self.file_path(named)).map(Vec::as_slice)

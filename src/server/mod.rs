@@ -7,6 +7,7 @@
 pub mod back_end;
 pub mod conversation;
 pub mod http;
+pub mod load;
 pub mod logs;
 pub mod pages;
 pub mod replay;

@@ -1,6 +1,6 @@
 //! What is audited and how.
 
-use crate::audit::{AuditSettings, Format};
+use crate::audit::{AuditSettings, Format, OnFailure};
 use crate::config::reader::Reader;
 
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<AuditSettings> {
@@ -12,6 +12,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<AuditSettings> {
     let duo_format = format(reader, "idp.duo.oidc.audit.format");
     let duo_category = reader.text("idp.duo.oidc.audit.category");
     let shorten = reader.flag("idp.audit.shortenBindings");
+    let on_failure = reader.choice("vestibule.audit.onFailure");
     Some(AuditSettings {
         sso: sso?,
         password: password_format.filter(|_| password == Some(true)),
@@ -19,6 +20,10 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<AuditSettings> {
         duo: duo_format.filter(|_| duo == Some(true) && factors == Some(true)),
         duo_category: duo_category?,
         shorten: shorten?,
+        on_failure: match on_failure?.as_str() {
+            "continue" => OnFailure::Continue,
+            _ => OnFailure::Refuse,
+        },
     })
 }
 
@@ -29,7 +34,7 @@ fn format(reader: &mut Reader<'_>, key: &str) -> Option<Format> {
         Err(reason) => {
             reader.error(
                 key,
-                reason,
+                reason.to_string(),
                 "fields of docs/configuration.md",
                 "correct or remove the field",
             );

@@ -51,6 +51,7 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
         duo_http: duo_http?,
         metadata: operation.metadata,
         fallback_languages: reader.list("idp.ui.fallbackLanguages"),
+        fingerprint: reader.raw.fingerprint(),
     })
 }
 

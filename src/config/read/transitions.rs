@@ -15,6 +15,7 @@ const PREFIX: &str = "idp.authn.MFA.transition.";
 /// The flows that can be steps: every one but the composite itself.
 const FACTORS: [FlowId; 2] = [FlowId::Password, FlowId::DuoOidc];
 
+/// The map in force: the MFA flow's, or that of the one factor that is enabled.
 pub(super) fn read(reader: &mut Reader<'_>, top_level: &[FlowId]) -> TransitionMap {
     let keys: Vec<String> = reader
         .values
@@ -34,7 +35,10 @@ pub(super) fn read(reader: &mut Reader<'_>, top_level: &[FlowId]) -> TransitionM
     if reader.findings.len() == before && top_level.contains(&FlowId::Mfa) {
         examine(reader, &map);
     }
-    map
+    match top_level {
+        [factor, ..] if !top_level.contains(&FlowId::Mfa) => TransitionMap::single(*factor),
+        _ => map,
+    }
 }
 
 fn rule(reader: &mut Reader<'_>, key: &str) -> Option<((Stage, On), Target)> {
