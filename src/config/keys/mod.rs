@@ -258,7 +258,7 @@ fn group(heading: &'static str) -> Group {
 }
 
 fn row(line: &'static str) -> Key {
-    let cells: Vec<&'static str> = line.split(" | ").collect();
+    let cells: Vec<&'static str> = line.splitn(4, " | ").collect();
     let [name, kind, fallback, meaning] = cells[..] else {
         panic!("a row of the key table is NAME | KIND | DEFAULT | MEANING: {line}");
     };

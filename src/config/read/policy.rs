@@ -1,44 +1,61 @@
-//! The deployer's scripts, compiled; a policy whose tests fail is refused.
+//! The deployer's scripts and named lists, compiled.
 
 use crate::authn::strategy::Strategies;
+use crate::config::error::ConfigError;
 use crate::config::reader::Reader;
+use crate::policy::lists;
+use crate::policy::{Policy, ScriptError};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub(super) fn strategies(_reader: &mut Reader<'_>) -> Option<Arc<dyn Strategies>> {
-    Some(Arc::new(closed::Closed))
+/// Every script below `scripts/` compiles, used or not.
+pub(super) fn strategies(reader: &mut Reader<'_>) -> Option<Arc<dyn Strategies>> {
+    let scripts = texts(reader, "scripts/", ".rhai");
+    let lists = texts(reader, "conf/lists/", ".txt")
+        .into_iter()
+        .map(|(name, text)| (name, lists::parse(&text)))
+        .collect();
+    match Policy::compile(&scripts, &lists) {
+        Ok(policy) => Some(Arc::new(policy)),
+        Err(errors) => {
+            reader.findings.extend(errors.into_iter().map(finding));
+            None
+        }
+    }
 }
 
-mod closed {
-    use crate::authn::strategy::{Decision, Next, ScriptName, Strategies, View};
-    use crate::saml::context::AuthnContextClassRef;
-
-    #[derive(Debug)]
-    pub(super) struct Closed;
-
-    impl Strategies for Closed {
-        fn next_factor(&self, _: &ScriptName, _: &View<'_>) -> Decision<Next> {
-            refused()
-        }
-        fn integration(&self, _: &ScriptName, _: &View<'_>) -> Decision<String> {
-            refused()
-        }
-        fn principals(
-            &self,
-            _: &ScriptName,
-            _: &View<'_>,
-            _: &serde_json::Value,
-        ) -> Decision<Vec<AuthnContextClassRef>> {
-            refused()
-        }
-        fn duo_username(&self, _: &ScriptName, _: &View<'_>) -> Decision<String> {
-            refused()
-        }
-        fn condition(&self, _: &ScriptName, _: &View<'_>) -> Decision<bool> {
-            refused()
+/// Files below a folder with this ending: name without folder and ending, and text.
+fn texts(reader: &mut Reader<'_>, folder: &str, ending: &str) -> BTreeMap<String, String> {
+    let mut texts = BTreeMap::new();
+    for (path, contents) in &reader.raw.files {
+        let below = path.strip_prefix(folder);
+        let Some(name) = below.and_then(|below| below.strip_suffix(ending)) else {
+            continue;
+        };
+        match std::str::from_utf8(contents) {
+            Ok(text) => {
+                texts.insert(name.to_owned(), text.to_owned());
+            }
+            Err(_) => reader.findings.push(
+                ConfigError::error(path)
+                    .at(path, 0)
+                    .found("bytes that are not UTF-8")
+                    .expected("UTF-8 text")
+                    .fix("save the file as UTF-8"),
+            ),
         }
     }
+    texts
+}
 
-    fn refused<T>() -> Decision<T> {
-        Decision::Failed("scripts are not compiled".to_owned())
-    }
+fn finding(error: ScriptError) -> ConfigError {
+    let file = format!("scripts/{}.rhai", error.script);
+    ConfigError::error(format!("script:{}", error.script))
+        .at(&file, error.line)
+        .found(match error.column {
+            0 => error.message,
+            column => format!("{} (column {column})", error.message),
+        })
+        .expected("a script that compiles")
+        .fix(error.hint)
 }
