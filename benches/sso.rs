@@ -1,0 +1,377 @@
+//! One SSO response inside the process, beside one raw RSA-2048 signature, in one run.
+//!
+//! From the query string to the base64 of the signed Response, by single sign-on: decode, accept,
+//! decide (the transition map with a script), release eight attributes, issue, sign, encode,
+//! audit. The goal is at most 1.3 times one raw signature, then 1.15.
+
+#[path = "measure/mod.rs"]
+mod measure;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::write::DeflateEncoder;
+use jiff::Timestamp;
+use measure::{cpu_each, median, ratio};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+use vestibule::attribute::{
+    AttributeSettings, Definition, ReleaseRule, ReleaseTo, SourceRecord, release, standard,
+};
+use vestibule::audit::{AuditSettings, Exchange, Issued, sso_success};
+use vestibule::authn::descriptor::{Condition, FlowDescriptor};
+use vestibule::authn::event::Event;
+use vestibule::authn::evidence::{EvidenceTable, PasswordVerified};
+use vestibule::authn::facts::{RelyingPartyFacts, RequestFacts};
+use vestibule::authn::flow::FlowId;
+use vestibule::authn::login::{Input, Login, Start, Step, Success, Verdict};
+use vestibule::authn::moment::Moment;
+use vestibule::authn::principal::ClassOrder;
+use vestibule::authn::result::FactorResult;
+use vestibule::authn::rules::{DuoRules, Rules};
+use vestibule::authn::strategy::ScriptName;
+use vestibule::authn::transition::{On, Stage, Target, TransitionMap};
+use vestibule::policy::Policy;
+use vestibule::response::{Assertion, ResponseSettings, Statement, name_id, success};
+use vestibule::saml::binding::{Binding, decode_redirect};
+use vestibule::saml::context::{AuthnContextClassRef, PASSWORD_PROTECTED_TRANSPORT};
+use vestibule::saml::key::SigningKey;
+use vestibule::saml::metadata::{EntityDescriptor, MetadataSet, parse};
+use vestibule::saml::request::{Acceptance, AuthnRequest, accept};
+
+const IDP: &str = "https://idp.example.org/idp";
+const SP: &str = "https://sp.example.org/shibboleth";
+const SSO: &str = "https://idp.example.org/idp/profile/SAML2/Redirect/SSO";
+const ATTRIBUTES: [(&str, &str); 8] = [
+    ("uid", "jdoe"),
+    ("mail", "jane.doe@example.org"),
+    ("displayName", "Jane Doe"),
+    ("givenName", "Jane"),
+    ("sn", "Doe"),
+    ("eduPersonPrincipalName", "jdoe@example.org"),
+    ("eduPersonScopedAffiliation", "member@example.org"),
+    (
+        "eduPersonEntitlement",
+        "urn:mace:dir:entitlement:common-lib-terms",
+    ),
+];
+
+const ROUNDS: usize = 15;
+const CALLS: u32 = 400;
+
+fn main() {
+    let key = measure::rsa_key();
+    let idp = Idp::new(&key);
+    println!(
+        "response: {} octets, {} attributes",
+        idp.respond(0).len(),
+        ATTRIBUTES.len()
+    );
+
+    let (mut raw, mut whole) = (Vec::new(), Vec::new());
+    for round in 0..ROUNDS {
+        raw.push(cpu_each(CALLS, || measure::raw_signature(&key)));
+        let mut number = round * CALLS as usize;
+        whole.push(cpu_each(CALLS, || {
+            number += 1;
+            std::hint::black_box(idp.respond(number));
+        }));
+    }
+    let (raw, whole) = (median(raw), median(whole));
+    println!(
+        "one raw signature:     {raw:>10.1?} CPU  {:>7.0}/s on one core",
+        per_second(raw)
+    );
+    println!(
+        "one SSO response:      {whole:>10.1?} CPU  {:>7.0}/s on one core",
+        per_second(whole)
+    );
+    println!(
+        "ratio:                 {:>10.3}  (goal 1.3, then 1.15)",
+        ratio(whole, raw)
+    );
+    if let Some(speed) = measure::openssl_speed() {
+        println!(
+            "`openssl speed`:       {speed:>10.1?}      ratio {:.3}",
+            ratio(whole, speed)
+        );
+    }
+    println!(
+        "two threads:           {:>10.3}  times the throughput of one (goal 1.9)",
+        idp.scaling()
+    );
+}
+
+fn per_second(each: Duration) -> f64 {
+    1.0 / each.as_secs_f64()
+}
+
+/// Everything a running IdP holds.
+struct Idp {
+    query: String,
+    metadata: MetadataSet,
+    acceptance: Acceptance,
+    rules: Rules,
+    session: Vec<FactorResult>,
+    attributes: AttributeSettings,
+    record: SourceRecord,
+    response: ResponseSettings,
+    audit: AuditSettings,
+    key: SigningKey,
+}
+
+impl Idp {
+    fn new(key: &openssl::pkey::PKey<openssl::pkey::Private>) -> Self {
+        let private = key.private_key_to_pem_pkcs8().expect("a PEM key");
+        let public = measure::certificate(key)
+            .to_pem()
+            .expect("a PEM certificate");
+        let mut metadata = MetadataSet::new();
+        metadata.add(parse(relying_party().as_bytes()).expect("good metadata"));
+        Self {
+            query: query(),
+            metadata,
+            acceptance: Acceptance {
+                destinations: vec![(Binding::Redirect, SSO.to_owned())],
+                clock_skew: Duration::from_mins(3),
+                message_lifetime: Duration::from_mins(3),
+                require_signed: false,
+            },
+            rules: rules(),
+            session: vec![session()],
+            attributes: attributes(),
+            record: ATTRIBUTES
+                .iter()
+                .map(|(id, value)| ((*id).to_owned(), vec![(*value).to_owned()]))
+                .collect(),
+            response: ResponseSettings::default(),
+            audit: AuditSettings::default(),
+            key: SigningKey::from_pem(&private, &public).expect("a key and its certificate"),
+        }
+    }
+
+    /// From the query string to what the form carries.
+    fn respond(&self, number: usize) -> String {
+        let inbound = decode_redirect(&self.query).expect("a good query");
+        let (request, relying_party) = accept(&inbound, &self.metadata, &self.acceptance, now())
+            .expect("an acceptable request");
+        let moment = Moment {
+            now: now(),
+            random: openssl::sha::sha256(&number.to_le_bytes()),
+        };
+        let success = self.log_in(&request, &moment);
+        self.answer(&request, &relying_party, &success, &moment)
+    }
+
+    fn log_in(&self, request: &AuthnRequest, moment: &Moment) -> Success {
+        let start = Start {
+            transaction: "0123456789abcdef".to_owned(),
+            rp: RelyingPartyFacts {
+                id: request.issuer.clone(),
+                ..RelyingPartyFacts::default()
+            },
+            request: RequestFacts {
+                requested: request.requested.clone(),
+                ..RequestFacts::default()
+            },
+            default_classes: Vec::new(),
+            earlier: self.session.clone(),
+        };
+        let login = Login::new(start, &self.rules);
+        match login.advance(Input::Begin, &self.rules, moment).step {
+            Step::Finish(Verdict::Success(success)) => success,
+            other => panic!("not single sign-on: {other:?}"),
+        }
+    }
+
+    fn answer(
+        &self,
+        request: &AuthnRequest,
+        relying_party: &EntityDescriptor,
+        done: &Success,
+        moment: &Moment,
+    ) -> String {
+        let user = done.result.username();
+        let attributes = release(&self.attributes, user, &self.record, &request.issuer);
+        let name = name_id(request, IDP, &moment.token("name-id")).expect("a transient NameID");
+        let ids = ["response", "assertion", "session"].map(|id| format!("_{}", moment.token(id)));
+        let statement = Statement {
+            issuer: IDP,
+            request,
+            class: &done.class,
+            name_id: &name,
+            attributes: &attributes,
+            address: Some([192, 0, 2, 7].into()),
+            session_index: &ids[2],
+            session_not_on_or_after: None,
+            lifetime: self.response.assertion_lifetime,
+            assertion_id: &ids[1],
+            response_id: &ids[0],
+            now: moment.now,
+        };
+        let assertion = Assertion::issue(&done.result, &statement);
+        let signing = self.response.signing(relying_party);
+        let xml = success(assertion, signing, &self.key).expect("OpenSSL signs");
+        self.remember(request, done, &statement);
+        STANDARD.encode(xml)
+    }
+
+    fn remember(&self, request: &AuthnRequest, done: &Success, statement: &Statement<'_>) {
+        let exchange = Exchange {
+            transaction: "0123456789abcdef",
+            client: statement.address,
+            user_agent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+            started: statement.now,
+            now: statement.now,
+            issuer: IDP,
+            session: Some("s"),
+            shorten_bindings: true,
+        };
+        let issued = Issued {
+            response_id: statement.response_id,
+            assertion_id: statement.assertion_id,
+            session_index: statement.session_index,
+            name_id: statement.name_id,
+            attributes: statement.attributes,
+            encryption: None,
+        };
+        let fields = sso_success(&exchange, request, done, &issued);
+        std::hint::black_box(self.audit.sso.line(&fields));
+    }
+
+    /// Throughput of two threads over that of one.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a benchmark measures elapsed time"
+    )]
+    fn scaling(&self) -> f64 {
+        let timed = |threads: usize| {
+            let begin = std::time::Instant::now();
+            std::thread::scope(|scope| {
+                for _ in 0..threads {
+                    scope.spawn(|| {
+                        (0..5000)
+                            .for_each(|number| drop(std::hint::black_box(self.respond(number))));
+                    });
+                }
+            });
+            begin.elapsed().as_secs_f64()
+        };
+        2.0 * timed(1) / timed(2)
+    }
+}
+
+fn now() -> Timestamp {
+    Timestamp::constant(1_795_430_430, 0)
+}
+
+fn relying_party() -> String {
+    format!(
+        r#"<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" entityID="{SP}">
+<SPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol">
+<AssertionConsumerService index="1" Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
+ Location="https://sp.example.org/Shibboleth.sso/SAML2/POST"/></SPSSODescriptor></EntityDescriptor>"#
+    )
+}
+
+fn query() -> String {
+    let request = format!(
+        r#"<samlp:AuthnRequest xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol" AssertionConsumerServiceURL="https://sp.example.org/Shibboleth.sso/SAML2/POST" Destination="{SSO}" ID="_d9d2bdcd8f6bbd8b8cdd4b5ad6bd9d3c" IssueInstant="{}" ProtocolBinding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST" Version="2.0"><saml:Issuer xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion">{SP}</saml:Issuer><samlp:NameIDPolicy AllowCreate="1"/></samlp:AuthnRequest>"#,
+        now()
+    );
+    let mut deflate = DeflateEncoder::new(Vec::new(), Compression::default());
+    deflate.write_all(request.as_bytes()).expect("memory");
+    let deflated = deflate.finish().expect("memory");
+    form_urlencoded::Serializer::new(String::new())
+        .append_pair("SAMLRequest", &STANDARD.encode(deflated))
+        .append_pair("RelayState", "ss:mem:0123456789abcdef")
+        .finish()
+}
+
+fn session() -> FactorResult {
+    let at = now() - Duration::from_mins(5);
+    let evidence = PasswordVerified::attest("jdoe".to_owned(), "htpasswd".to_owned(), at);
+    let classes = BTreeSet::from([AuthnContextClassRef::new(PASSWORD_PROTECTED_TRANSPORT)]);
+    FactorResult::password(evidence, classes, &ClassOrder::default(), at)
+}
+
+fn rules() -> Rules {
+    let script = ScriptName("mfa/second-factor".to_owned());
+    let source = "if mfa.is_acceptable() && !list(\"require-mfa\").contains(rp.id) { return; }\n\
+                  \"authn/DuoOIDC\"";
+    let policy = Policy::compile(
+        &BTreeMap::from([(script.0.clone(), source.to_owned())]),
+        &BTreeMap::from([("require-mfa".to_owned(), Vec::new())]),
+    )
+    .expect("a good script");
+    let on = |stage| (stage, On::Event(Event::Proceed));
+    let transitions = TransitionMap::new(BTreeMap::from([
+        (on(Stage::Start), Target::Flow(FlowId::Password)),
+        (on(Stage::After(FlowId::Password)), Target::Script(script)),
+        (on(Stage::After(FlowId::DuoOidc)), Target::End),
+    ]));
+    let flows = [FlowId::Password, FlowId::Mfa];
+    Rules {
+        top_level: vec![FlowId::Mfa],
+        flows: flows
+            .into_iter()
+            .map(|flow| (flow, descriptor(flow)))
+            .collect(),
+        transitions,
+        classes: ClassOrder::default(),
+        ignored_contexts: Vec::new(),
+        accept_later_classes: true,
+        duo: DuoRules {
+            integrations: BTreeMap::new(),
+            integration_strategy: None,
+            principal_strategy: None,
+            username_strategy: None,
+            health_check: true,
+            evidence: EvidenceTable::default(),
+            pending_lifetime: Duration::from_mins(5),
+        },
+        strategies: Arc::new(policy),
+        step_limit: 100,
+    }
+}
+
+fn descriptor(flow: FlowId) -> FlowDescriptor {
+    FlowDescriptor {
+        flow,
+        order: 1000,
+        passive: true,
+        forced: true,
+        non_browser: true,
+        lifetime: Some(Duration::from_hours(1)),
+        inactivity_timeout: Some(Duration::from_mins(30)),
+        supported_principals: vec![AuthnContextClassRef::new(PASSWORD_PROTECTED_TRANSPORT)],
+        add_default_principals: true,
+        reuse_condition: Condition::Constant(true),
+        activation_condition: Condition::Constant(true),
+    }
+}
+
+fn attributes() -> AttributeSettings {
+    let definition = |id: &str| Definition {
+        id: id.to_owned(),
+        name: standard(id)
+            .expect("a well-known attribute")
+            .name
+            .to_owned(),
+        source: id.to_owned(),
+        scoped: false,
+    };
+    let ids = || ATTRIBUTES.iter().map(|(id, _)| *id);
+    AttributeSettings {
+        scope: "example.org".to_owned(),
+        definitions: ids().map(definition).collect(),
+        release: vec![ReleaseRule {
+            name: "everyone".to_owned(),
+            to: ReleaseTo::Everyone,
+            attributes: ids().map(str::to_owned).collect(),
+        }],
+        ..AttributeSettings::default()
+    }
+}
