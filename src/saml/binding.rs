@@ -139,6 +139,12 @@ pub fn decode_post(raw_body: &[u8]) -> Result<Inbound, BindingError> {
     })
 }
 
+/// Whether a query string names a parameter of the bindings. A POST whose URL does must be refused:
+/// a reader that merges query and body could take either value (S11).
+pub fn names_parameter(raw_query: &str) -> bool {
+    !matches!(Parameters::parse(raw_query), Ok(parameters) if parameters.is_empty())
+}
+
 /// The signature and what it covers (SAML bindings 3.4.4.1): the parameters in the fixed order,
 /// each exactly as it was received.
 fn detached(parameters: &Parameters<'_>) -> Result<Option<DetachedSignature>, BindingError> {

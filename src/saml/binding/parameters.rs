@@ -64,6 +64,11 @@ impl<'a> Parameters<'a> {
         Ok(Self { found })
     }
 
+    /// Whether there is none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.found.iter().all(Option::is_none)
+    }
+
     /// `name=value` as received.
     pub(super) fn raw_pair(&self, parameter: Parameter) -> Option<&'a str> {
         self.found[parameter as usize]

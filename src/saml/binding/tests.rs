@@ -1,4 +1,4 @@
-use super::{Inbound, decode_post, decode_redirect};
+use super::{Inbound, decode_post, decode_redirect, names_parameter};
 use crate::saml::key::tests::{rsa, signing_key};
 use crate::saml::metadata::TrustedKey;
 use crate::saml::signature::verify_detached;
@@ -90,6 +90,21 @@ fn s11_a_response_beside_the_request_is_refused() {
     let query = format!("{}&SAMLResponse=PGEvPg==", request());
     assert_eq!(reason(&query), "SAMLResponse where SAMLRequest belongs");
     assert!(decode_post(query.as_bytes()).is_err());
+}
+
+#[test]
+fn s11_a_parameter_in_the_url_of_a_post_is_seen() {
+    for query in [
+        "SAMLRequest=a",
+        "x=1&RelayState",
+        "%53AMLRequest=a",
+        "SigAlg=&SigAlg=",
+    ] {
+        assert!(names_parameter(query), "{query}");
+    }
+    for query in ["", "x=1", "samlrequest=a&execution=e1s1"] {
+        assert!(!names_parameter(query), "{query}");
+    }
 }
 
 fn signed(query: &str) -> (String, TrustedKey) {

@@ -22,11 +22,20 @@ fn file(directory: &TempDir, name: &str, content: &[u8]) -> PathBuf {
 
 /// libxml2's exclusive canonical form of a whole document.
 pub(crate) fn exclusive_c14n(xml: &str) -> String {
+    try_exclusive_c14n(xml).unwrap_or_else(|error| panic!("{error} for {xml}"))
+}
+
+/// The same, or why libxml2 refuses the document.
+pub(crate) fn try_exclusive_c14n(xml: &str) -> Result<String, String> {
     let directory = tempfile::tempdir().unwrap();
     let path = file(&directory, "in.xml", xml.as_bytes());
     let output = run(Command::new("xmllint").arg("--exc-c14n").arg(path));
-    assert!(output.status.success(), "{output:?} for {xml}");
-    String::from_utf8(output.stdout).unwrap()
+    let text = |octets| String::from_utf8(octets).unwrap();
+    if output.status.success() {
+        Ok(text(output.stdout))
+    } else {
+        Err(text(output.stderr))
+    }
 }
 
 /// Whether xmlsec1 verifies the signature that stands right inside the element `local`.

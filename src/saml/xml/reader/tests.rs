@@ -135,9 +135,31 @@ fn s02_one_attribute_never_has_two_values() {
 
 #[test]
 fn s04_namespace_names_that_canonicalisation_cannot_take_are_refused() {
-    assert_eq!(reason("<r xmlns='relative'/>"), "relative namespace name");
-    assert_eq!(reason("<r xmlns:a='../a:b'/>"), "relative namespace name");
-    assert_eq!(reason("<r xmlns:a='1:b'/>"), "relative namespace name");
+    assert_eq!(
+        reason("<r xmlns='relative'/>"),
+        "namespace name is not an absolute URI"
+    );
+    assert_eq!(
+        reason("<r xmlns:a='../a:b'/>"),
+        "namespace name is not an absolute URI"
+    );
+    assert_eq!(
+        reason("<r xmlns:a='1:b'/>"),
+        "namespace name is not an absolute URI"
+    );
+    for not_uri in [
+        "urn:\u{7f}",
+        "urn:\u{e9}",
+        "urn: x",
+        "urn:{x}",
+        "urn:&amp;",
+        ":x",
+    ] {
+        assert_eq!(
+            reason(&format!("<r xmlns='{not_uri}'/>")),
+            "namespace name is not an absolute URI"
+        );
+    }
     assert_eq!(
         reason("<r xmlns:a=''/>"),
         "prefix declared with an empty namespace name"
