@@ -17,7 +17,7 @@ use vestibule::authn::login::{
 use vestibule::authn::moment::Moment;
 use vestibule::authn::principal::ClassOrder;
 use vestibule::authn::result::{AuthenticationResult, FactorResult};
-use vestibule::authn::rules::{DuoRules, Rules};
+use vestibule::authn::rules::{DuoRules, DuoUsername, Rules};
 use vestibule::authn::strategy::{Decision, Next, ScriptName, Strategies, Trace, View};
 use vestibule::authn::transition::{On, Stage, Target, TransitionMap};
 use vestibule::duo::integration::Integration;
@@ -260,7 +260,7 @@ fn rules(transitions: TransitionMap, table: Table, choices: &mut Choices) -> Rul
             principal_strategy: choices
                 .chance(3)
                 .then(|| ScriptName("duo/principals".to_owned())),
-            username_strategy: None,
+            username: DuoUsername::AsIs,
             health_check: !choices.chance(4),
             evidence: EvidenceTable::default(),
             pending_lifetime: Duration::from_secs(300),
