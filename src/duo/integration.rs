@@ -34,8 +34,6 @@ pub struct Integration {
     pub supported_principals: Vec<String>,
     /// What our pages call it.
     pub display_name: String,
-    /// Show a page of our own before the browser leaves for Duo.
-    pub interstitial: bool,
 }
 
 /// `idp.duo.oidc.jwt.verifier.*`.
@@ -85,7 +83,6 @@ impl Integration {
             verifier: Verifier::default(),
             supported_principals: Vec::new(),
             display_name: "Duo".to_owned(),
-            interstitial: false,
         }
     }
 

@@ -13,6 +13,8 @@ pub(crate) struct Browser {
     pub(crate) visited: Vec<Url>,
     /// Stop at the form that carries the response, instead of posting it to the relying party.
     pub(crate) keeps_response: bool,
+    /// Sent with every request.
+    pub(crate) headers: Vec<(String, String)>,
 }
 
 /// Where a navigation ended.
@@ -105,6 +107,7 @@ impl Browser {
     pub(crate) fn ask(&mut self, request: &Request, cross_site: bool) -> Response {
         self.visited.push(request.url.clone());
         let mut request = request.clone();
+        request.headers.extend(self.headers.iter().cloned());
         if let Some(cookies) = self.jar.header(&request.url, cross_site, request.method) {
             request = request.header("Cookie", &cookies);
         }

@@ -68,6 +68,11 @@ impl Duo {
         );
     }
 
+    /// Back to the prompt, without faults.
+    pub(crate) fn reset(&self) {
+        self.command("/reset", &json!({}));
+    }
+
     /// What arrived so far.
     pub(crate) fn requests(&self) -> Vec<Value> {
         let url = Url::parse(&format!("{}/requests", self.control)).unwrap();

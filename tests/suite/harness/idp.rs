@@ -68,16 +68,6 @@ impl Deployment {
         self.process = Some(process);
     }
 
-    /// A prepared deployment with one synthetic relying party's metadata, serving.
-    pub(crate) fn serving(metadata: &[(&str, String)]) -> Self {
-        let mut deployment = Self::prepare();
-        for (name, document) in metadata {
-            deployment.trust(name, document);
-        }
-        deployment.serve();
-        deployment
-    }
-
     /// Drops a relying party's metadata into `metadata/`.
     pub(crate) fn trust(&self, name: &str, document: &str) {
         self.home.write(&format!("metadata/{name}.xml"), document);
@@ -99,6 +89,14 @@ impl Deployment {
     /// A URL under the base URL.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base_url)
+    }
+
+    /// What the server printed.
+    pub(crate) fn printed(&self) -> String {
+        self.process
+            .as_ref()
+            .map(Process::printed)
+            .unwrap_or_default()
     }
 
     /// Where everything of this deployment lives.

@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 pub(crate) const MFA: &str = "https://refeds.org/profile/mfa";
 pub(crate) const PPT: &str = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport";
-pub(crate) const RSA_SHA256: &str = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256";
+const RSA_SHA256: &str = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256";
 
 /// One key for all of them: making keys is slow.
 static KEY: LazyLock<(PKey<Private>, X509)> = LazyLock::new(|| {
