@@ -54,9 +54,9 @@ pub struct Verifier {
 impl Default for Verifier {
     fn default() -> Self {
         Self {
-            clock_skew: Duration::from_secs(60),
-            iat_window: Duration::from_secs(60),
-            auth_lifetime: Duration::from_secs(60),
+            clock_skew: Duration::from_mins(1),
+            iat_window: Duration::from_mins(1),
+            auth_lifetime: Duration::from_mins(1),
             issuer_path: "/oauth/v1/token".to_owned(),
             preferred_username: "preferred_username".to_owned(),
         }

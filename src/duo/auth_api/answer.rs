@@ -167,7 +167,7 @@ mod tests {
         }
     }
 
-    fn ok(response: Value) -> HttpAnswer {
+    fn ok(response: &Value) -> HttpAnswer {
         answer(200, &json!({"stat": "OK", "response": response}))
     }
 
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn preauth_is_read_with_its_devices() {
-        let preauth = read_preauth(&ok(json!({
+        let preauth = read_preauth(&ok(&json!({
             "result": "auth",
             "status_msg": "Account is active",
             "devices": [{"device": "DP1", "type": "phone", "capabilities": ["auto", "push"]}],
@@ -191,20 +191,20 @@ mod tests {
 
     #[test]
     fn an_unknown_result_is_never_an_allow() {
-        let unknown = ok(json!({"result": "allowed", "status": "allow"}));
+        let unknown = ok(&json!({"result": "allowed", "status": "allow"}));
         assert!(matches!(
             read_preauth(&unknown),
             Err(DuoError::Malformed(_))
         ));
         assert!(matches!(read_auth(&unknown), Err(DuoError::Malformed(_))));
-        let half = ok(json!({"result": "allow", "status": "deny"}));
+        let half = ok(&json!({"result": "allow", "status": "deny"}));
         assert!(matches!(read_auth(&half), Err(DuoError::Malformed(_))));
     }
 
     #[test]
     fn an_authentication_waits_and_then_allows_or_denies() {
         let status = |result: &str, status: &str| {
-            read_auth_status(&ok(json!({"result": result, "status": status})))
+            read_auth_status(&ok(&json!({"result": result, "status": status})))
         };
         assert!(matches!(
             status("waiting", "pushed"),
@@ -219,7 +219,7 @@ mod tests {
             Ok(AuthStatus::Denied(_))
         ));
         assert!(matches!(status("deny", "sent"), Ok(AuthStatus::Denied(_))));
-        let begun = ok(json!({"txid": "t-1"}));
+        let begun = ok(&json!({"txid": "t-1"}));
         assert_eq!(read_async_auth(&begun), Ok("t-1".to_owned()));
     }
 
@@ -237,6 +237,6 @@ mod tests {
             of(&answer(200, &json!([]))),
             DuoError::Malformed(_)
         ));
-        assert!(read_check(&ok(json!({"time": 1}))).is_ok());
+        assert!(read_check(&ok(&json!({"time": 1}))).is_ok());
     }
 }

@@ -160,14 +160,14 @@ fn reason(error: &reqwest::Error) -> &'static str {
     if error.is_timeout() {
         return "timeout";
     }
-    let mut cause: Option<&(dyn Error + 'static)> = error.source();
     let mut word = if error.is_connect() {
         "connect"
     } else {
         "reset"
     };
+    let mut cause = error.source();
     while let Some(current) = cause {
-        if current.is::<rustls::Error>() || wraps_tls(current) {
+        if current.is::<rustls::Error>() {
             return "tls";
         }
         if current.to_string().starts_with("dns error") {
@@ -176,16 +176,21 @@ fn reason(error: &reqwest::Error) -> &'static str {
         if is_reset(current) {
             word = "reset";
         }
-        cause = current.source();
+        cause = beneath(current);
     }
     word
 }
 
-fn wraps_tls(cause: &(dyn Error + 'static)) -> bool {
-    cause
+/// What an error wraps. `io::Error::source` skips the error it was made of, which here is the one
+/// that tells.
+fn beneath<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    match error
         .downcast_ref::<io::Error>()
         .and_then(io::Error::get_ref)
-        .is_some_and(|inner| inner.is::<rustls::Error>())
+    {
+        Some(inner) => Some(inner),
+        None => error.source(),
+    }
 }
 
 fn is_reset(cause: &(dyn Error + 'static)) -> bool {
