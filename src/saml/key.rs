@@ -63,10 +63,7 @@ impl KeyKind {
 impl SigningKey {
     /// Loads a PEM private key and its PEM certificate and checks that they belong together.
     pub fn from_pem(key: &[u8], certificate: &[u8]) -> Result<Self, KeyError> {
-        // The callback answers an encrypted key with no passphrase; without it OpenSSL would ask
-        // on the terminal.
-        let key = PKey::private_key_from_pem_callback(key, |_| Ok(0))
-            .map_err(|_| refusal("not an unencrypted PEM private key"))?;
+        let key = private_key(key)?;
         let kind = KeyKind::of(&key).map_err(refusal)?;
         let certificate =
             X509::from_pem(certificate).map_err(|_| refusal("not a PEM certificate"))?;
@@ -127,6 +124,39 @@ impl SigningKey {
             KeyKind::Ec { .. } => "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256",
         }
     }
+}
+
+/// An RSA key that decrypts what was encrypted for us. `Debug` never shows it.
+#[derive(Clone)]
+pub struct DecryptionKey(PKey<Private>);
+
+impl DecryptionKey {
+    /// Loads a PEM private key.
+    pub fn from_pem(key: &[u8]) -> Result<Self, KeyError> {
+        let key = private_key(key)?;
+        match KeyKind::of(&key).map_err(refusal)? {
+            KeyKind::Rsa => Ok(Self(key)),
+            KeyKind::Ec { .. } => Err(refusal("a decryption key must be an RSA key")),
+        }
+    }
+
+    /// The key.
+    pub(in crate::saml) fn pkey(&self) -> &PKeyRef<Private> {
+        &self.0
+    }
+}
+
+impl fmt::Debug for DecryptionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DecryptionKey(***)")
+    }
+}
+
+fn private_key(pem: &[u8]) -> Result<PKey<Private>, KeyError> {
+    // The callback answers an encrypted key with no passphrase; without it OpenSSL would ask on
+    // the terminal.
+    PKey::private_key_from_pem_callback(pem, |_| Ok(0))
+        .map_err(|_| refusal("not an unencrypted PEM private key"))
 }
 
 fn refusal(reason: &str) -> KeyError {

@@ -6,6 +6,7 @@
 
 pub mod binding;
 pub mod context;
+pub mod encryption;
 pub mod instant;
 pub mod key;
 pub mod metadata;

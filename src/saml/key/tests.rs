@@ -1,4 +1,4 @@
-use super::SigningKey;
+use super::{DecryptionKey, SigningKey};
 use openssl::asn1::Asn1Time;
 use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;
@@ -110,4 +110,18 @@ fn ecdsa_signatures_are_the_two_numbers_in_full_width() {
 fn debug_never_shows_the_key() {
     let key = signing_key(&ec(Nid::X9_62_PRIME256V1));
     assert_eq!(format!("{key:?}"), "SigningKey(***)");
+    let pem = rsa(2048).private_key_to_pem_pkcs8().unwrap();
+    let key = DecryptionKey::from_pem(&pem).unwrap();
+    assert_eq!(format!("{key:?}"), "DecryptionKey(***)");
+}
+
+#[test]
+fn a_decryption_key_is_rsa() {
+    let pem = ec(Nid::X9_62_PRIME256V1)
+        .private_key_to_pem_pkcs8()
+        .unwrap();
+    assert_eq!(
+        DecryptionKey::from_pem(&pem).unwrap_err().0,
+        "a decryption key must be an RSA key"
+    );
 }

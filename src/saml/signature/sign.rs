@@ -30,7 +30,7 @@ pub fn sign(
 
 /// `ds:SignedInfo` as it is hashed: standing alone, it declares `ds` itself.
 fn signed_info(id: &str, digest: &[u8], key: &SigningKey) -> String {
-    let mut w = Writer::new();
+    let mut w = Writer::with_capacity(1024);
     w.open(DS, "SignedInfo");
     algorithm(&mut w, "CanonicalizationMethod", EXCLUSIVE_C14N);
     algorithm(&mut w, "SignatureMethod", key.algorithm());
@@ -55,7 +55,7 @@ fn algorithm(w: &mut Writer, local: &'static str, uri: &str) {
 
 /// The whole `ds:Signature`; inside it `SignedInfo` inherits the declaration of `ds`.
 fn signature(signed_info: &str, value: &[u8], key: &SigningKey) -> String {
-    let mut w = Writer::new();
+    let mut w = Writer::with_capacity(4 * 1024);
     w.open(DS, "Signature");
     let place = w.place();
     w.leaf(DS, "SignatureValue", &STANDARD.encode(value));

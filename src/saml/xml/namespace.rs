@@ -18,6 +18,8 @@ impl Namespace {
     pub const METADATA: Self = Self::new("md", "urn:oasis:names:tc:SAML:2.0:metadata");
     /// XML Signature.
     pub const SIGNATURE: Self = Self::new("ds", "http://www.w3.org/2000/09/xmldsig#");
+    /// XML Encryption.
+    pub const ENCRYPTION: Self = Self::new("xenc", "http://www.w3.org/2001/04/xmlenc#");
     /// The namespace of `xml:lang`, bound without declaration.
     pub const XML: Self = Self::new("xml", "http://www.w3.org/XML/1998/namespace");
 

@@ -67,6 +67,20 @@ pub(crate) fn sign(template: &str, local: &str, key_pem: &[u8]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// The document with its encrypted data decrypted by xmlsec1.
+pub(crate) fn decrypt(xml: &str, key_pem: &[u8]) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    let key = file(&directory, "key.pem", key_pem);
+    let document = file(&directory, "in.xml", xml.as_bytes());
+    let output = run(Command::new("xmlsec1")
+        .arg("--decrypt")
+        .arg("--privkey-pem")
+        .arg(key)
+        .arg(document));
+    assert!(output.status.success(), "{output:?} for {xml}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
 fn xmlsec1(mode: &str, local: &str) -> Command {
     let mut command = Command::new("xmlsec1");
     let namespace = match local {

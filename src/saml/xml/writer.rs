@@ -80,8 +80,13 @@ impl Default for Writer {
 impl Writer {
     /// An empty document, with room for an ordinary Response.
     pub fn new() -> Self {
+        Self::with_capacity(12 * 1024)
+    }
+
+    /// An empty document, with room for this many octets.
+    pub fn with_capacity(octets: usize) -> Self {
         Self {
-            out: String::with_capacity(12 * 1024),
+            out: String::with_capacity(octets),
             open: Vec::with_capacity(16),
             scope: Vec::with_capacity(8),
             tag: None,

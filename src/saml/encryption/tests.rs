@@ -1,0 +1,127 @@
+use super::{BlockEncryption, EncryptionError, KeyTransport, REFUSED, Recipient, decrypt, encrypt};
+use crate::saml::key::DecryptionKey;
+use crate::saml::key::tests::{ec, rsa, self_signed};
+use crate::saml::metadata::TrustedKey;
+use crate::saml::xml::canonical::{Options, canonicalise};
+use crate::saml::xml::namespace::Namespace;
+use crate::saml::xml::reader::{Limits, parse};
+use crate::saml::xml::second_opinion;
+use crate::saml::xml::writer::Writer;
+use openssl::nid::Nid;
+use openssl::pkey::{PKeyRef, Private};
+
+const CONTENT: &str = "<a:x xmlns:a=\"urn:a\">\u{5c71}&amp;</a:x>";
+
+fn public(key: &PKeyRef<Private>) -> TrustedKey {
+    TrustedKey(self_signed(key).public_key().unwrap())
+}
+
+fn private(key: &PKeyRef<Private>) -> DecryptionKey {
+    DecryptionKey::from_pem(&key.private_key_to_pem_pkcs8().unwrap()).unwrap()
+}
+
+fn encrypted(
+    key: &TrustedKey,
+    block: BlockEncryption,
+    transport: KeyTransport,
+) -> Result<String, EncryptionError> {
+    let mut w = Writer::new();
+    w.open(Namespace::ASSERTION, "EncryptedAssertion");
+    let recipient = Recipient {
+        key,
+        block,
+        transport,
+    };
+    encrypt(&mut w, CONTENT.as_bytes(), &recipient, [7; 44])?;
+    w.close();
+    Ok(w.finish())
+}
+
+fn decrypted(xml: &str, keys: &[DecryptionKey]) -> Result<Vec<u8>, EncryptionError> {
+    decrypt(&parse(xml.as_bytes(), &Limits::MESSAGE).unwrap(), keys)
+}
+
+const BLOCKS: [BlockEncryption; 2] = [BlockEncryption::Aes128Gcm, BlockEncryption::Aes256Gcm];
+
+#[test]
+fn what_we_encrypt_is_canonical_and_xmlsec1_decrypts_it() {
+    let key = rsa(2048);
+    for block in BLOCKS {
+        let xml = encrypted(&public(&key), block, KeyTransport::RsaOaepMgf1p).unwrap();
+        assert_eq!(xml, second_opinion::exclusive_c14n(&xml));
+        let pem = key.private_key_to_pem_pkcs8().unwrap();
+        let plain = second_opinion::decrypt(&xml, &pem);
+        let root = parse(plain.as_bytes(), &Limits::MESSAGE).unwrap();
+        let content = root.elements().next().unwrap();
+        assert_eq!(canonicalise(content, &Options::default()), CONTENT);
+    }
+}
+
+#[test]
+fn we_decrypt_with_whichever_of_our_keys_fits() {
+    let (key, other) = (rsa(2048), rsa(2048));
+    for block in BLOCKS {
+        for transport in [KeyTransport::RsaOaepMgf1p, KeyTransport::RsaOaepSha256] {
+            let xml = encrypted(&public(&key), block, transport).unwrap();
+            let keys = [private(&other), private(&key)];
+            assert_eq!(decrypted(&xml, &keys).unwrap(), CONTENT.as_bytes());
+            assert_eq!(decrypted(&xml, &keys[..1]), Err(REFUSED));
+        }
+    }
+}
+
+#[test]
+fn s16_whatever_is_wrong_the_refusal_is_the_same() {
+    let key = rsa(2048);
+    let keys = [private(&key)];
+    let block = BlockEncryption::Aes256Gcm;
+    let good = encrypted(&public(&key), block, KeyTransport::RsaOaepMgf1p).unwrap();
+    let last = "</xenc:CipherValue></xenc:CipherData></xenc:EncryptedData>";
+    let value = good.rfind("<xenc:CipherValue>").unwrap() + "<xenc:CipherValue>".len();
+    for changed in [
+        good.replace("aes256-gcm", "aes128-gcm"),
+        good.replace("aes256-gcm", "aes256-cbc"),
+        good.replace("rsa-oaep-mgf1p", "rsa-1_5"),
+        good.replace("xmldsig#sha1", "xmldsig-more#md5"),
+        good.replace("xenc:EncryptedKey", "xenc:Other"),
+        good.replace("xenc:EncryptedData", "xenc:Other"),
+        good.replace("<xenc:CipherValue>", "<xenc:CipherValue>AAAA"),
+        good.replace(last, &format!("AAAA{last}")),
+        format!("{}{last}</saml2:EncryptedAssertion>", &good[..value]),
+        format!("{}AAAA{last}</saml2:EncryptedAssertion>", &good[..value]),
+    ] {
+        assert_ne!(changed, good);
+        assert_eq!(decrypted(&changed, &keys), Err(REFUSED), "{changed}");
+    }
+}
+
+#[test]
+fn s17_a_key_that_cannot_be_unwrapped_never_stands_for_a_known_one() {
+    let key = rsa(2048);
+    let zeros = [0; 44];
+    let trusted = public(&key);
+    let recipient = Recipient {
+        key: &trusted,
+        block: BlockEncryption::Aes128Gcm,
+        transport: KeyTransport::RsaOaepMgf1p,
+    };
+    let mut w = Writer::new();
+    w.open(Namespace::ASSERTION, "EncryptedID");
+    encrypt(&mut w, CONTENT.as_bytes(), &recipient, zeros).unwrap();
+    w.close();
+    let xml = w.finish();
+    let broken = xml.replacen("<xenc:CipherValue>", "<xenc:CipherValue>AAAA", 1);
+    assert_eq!(decrypted(&broken, &[private(&key)]), Err(REFUSED));
+}
+
+#[test]
+fn s18_nothing_is_encrypted_for_a_key_that_is_not_strong_rsa() {
+    for key in [rsa(1024), ec(Nid::X9_62_PRIME256V1)] {
+        let block = BlockEncryption::Aes256Gcm;
+        let error = encrypted(&public(&key), block, KeyTransport::RsaOaepMgf1p).unwrap_err();
+        assert_eq!(
+            error.reason,
+            "the relying party's key is not an RSA key of 2048 bits or more"
+        );
+    }
+}
