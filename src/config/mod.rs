@@ -22,6 +22,7 @@ use keys::{Class, Kind};
 use raw::Raw;
 use reader::Reader;
 use settings::Settings;
+use std::path::PathBuf;
 use values::Values;
 
 /// Checks everything. Warnings come beside the settings; errors come all at once.
@@ -55,6 +56,14 @@ pub fn files_named(raw: &Raw) -> Vec<String> {
     let trusted = values.value(read::DUO_TRUST).ok().flatten();
     named.extend(trusted.map(|text| value::list(&text)).unwrap_or_default());
     named.iter().map(|path| raw.file_path(path)).collect()
+}
+
+/// The htpasswd file, whatever else may be wrong; relative paths are below the home.
+pub fn htpasswd(raw: &Raw) -> PathBuf {
+    const KEY: &str = "vestibule.password.htpasswd";
+    let (merged, _) = layers::merge(&raw.properties);
+    let named = Values::new(&raw.home, merged).value(KEY).ok().flatten();
+    PathBuf::from(&raw.home).join(named.unwrap_or_else(|| "conf/authn/htpasswd.txt".to_owned()))
 }
 
 /// Names that nobody knows are errors, names that do nothing here are warnings.

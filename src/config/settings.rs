@@ -2,6 +2,7 @@
 
 use crate::authn::rules::Rules;
 use crate::saml::key::SigningKey;
+use crate::saml::own_metadata::OwnMetadata;
 use crate::saml::request::Acceptance;
 use ipnet::IpNet;
 use std::net::SocketAddr;
@@ -55,6 +56,22 @@ pub struct Settings {
     /// Hexadecimal SHA-256 over everything in `Raw` (properties and files): tells generations of
     /// the configuration apart, across restarts too.
     pub fingerprint: String,
+}
+
+impl Settings {
+    /// What our metadata says.
+    pub fn own_metadata(&self) -> OwnMetadata {
+        let certificate = |key: &SigningKey| key.certificate_base64().to_owned();
+        OwnMetadata {
+            entity_id: self.entity_id.clone(),
+            scopes: self.scopes.clone(),
+            base_url: self.base_url.url.clone(),
+            signing_certificates: self.signing_keys.iter().map(certificate).collect(),
+            encryption_certificates: self.encryption_certificates.clone(),
+            want_authn_requests_signed: self.acceptance.require_signed,
+            display_name: None,
+        }
+    }
 }
 
 /// `vestibule.baseURL`, taken apart.

@@ -3,8 +3,8 @@
 use crate::config::reader::Reader;
 use crate::config::settings::{BaseUrl, SealerKey};
 use crate::response::ResponseSettings;
-use crate::saml::binding::Binding;
 use crate::saml::key::SigningKey;
+use crate::saml::own_metadata::SSO_ENDPOINTS;
 use crate::saml::request::Acceptance;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -98,12 +98,11 @@ pub(super) fn acceptance(
     let message_lifetime = reader.duration("idp.policy.messageLifetime");
     let require_signed = reader.flag("vestibule.saml.requireSignedRequests");
     let base = &base_url?.url;
-    let endpoint = |path: &str| format!("{base}/profile/SAML2/{path}/SSO");
+    let destinations = SSO_ENDPOINTS
+        .iter()
+        .map(|(binding, path)| (*binding, format!("{base}{path}")));
     Some(Acceptance {
-        destinations: vec![
-            (Binding::Redirect, endpoint("Redirect")),
-            (Binding::Post, endpoint("POST")),
-        ],
+        destinations: destinations.collect(),
         clock_skew: clock_skew?,
         message_lifetime: message_lifetime?,
         require_signed: require_signed?,

@@ -1,0 +1,187 @@
+//! `vestibule check`: everything that can be known before a login.
+
+use crate::cli::{Context, EXIT_CONFIG, EXIT_FOUND, say};
+use crate::config;
+use crate::config::error::ConfigError;
+use crate::config::settings::Settings;
+use crate::saml::metadata;
+use openssl::asn1::Asn1Time;
+use openssl::x509::X509;
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Nothing to say.
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+/// A certificate that ends within this many days is worth a warning.
+const EXPIRY_WARNING_DAYS: i32 = 30;
+
+/// Prints every finding; errors of the configuration end with 78, others with 1.
+pub fn run(context: &Context, _args: &Args) -> ExitCode {
+    let raw = crate::server::load::read(&context.home);
+    let (findings, facts, code) = match config::check(&raw) {
+        Ok((settings, mut findings)) => {
+            let (metadata, entities) = relying_parties(&settings);
+            findings.extend(certificates(&settings));
+            findings.extend(metadata);
+            let found = findings.iter().any(ConfigError::is_error);
+            let code = if found { EXIT_FOUND } else { 0 };
+            (findings, facts(&settings, entities), code)
+        }
+        Err(findings) => (findings, Vec::new(), EXIT_CONFIG),
+    };
+    if context.json {
+        print_json(&findings, &facts, code);
+    } else {
+        print(&findings, &facts);
+    }
+    ExitCode::from(code)
+}
+
+/// What is in force, for the report.
+type Facts = Vec<(&'static str, String)>;
+
+fn facts(settings: &Settings, relying_parties: usize) -> Facts {
+    let rules = &settings.rules;
+    let duo: Vec<&str> = rules.duo.integrations.keys().map(String::as_str).collect();
+    let flows: Vec<&str> = rules.top_level.iter().map(|flow| flow.as_str()).collect();
+    let listen: Vec<String> = settings.http.listen.iter().map(ToString::to_string).collect();
+    let users = fs::read_to_string(&settings.password.htpasswd).unwrap_or_default();
+    let users = users
+        .lines()
+        .filter(|line| line.contains(':') && !line.starts_with('#'))
+        .count();
+    vec![
+        ("home", settings.home.display().to_string()),
+        ("entityID", settings.entity_id.clone()),
+        ("base URL", settings.base_url.url.clone()),
+        ("listens on", listen.join(", ")),
+        ("flows", flows.join(", ")),
+        (
+            "Duo",
+            match &duo[..] {
+                [] => "no integration: a login that needs Duo is refused".to_owned(),
+                names => names.join(", "),
+            },
+        ),
+        ("users", users.to_string()),
+        ("relying parties", relying_parties.to_string()),
+        ("fingerprint", settings.fingerprint.clone()),
+    ]
+}
+
+fn print(findings: &[ConfigError], facts: &Facts) {
+    for finding in findings {
+        let severity = if finding.is_error() { "error" } else { "warning" };
+        let place = match (finding.file.is_empty(), finding.line) {
+            (true, _) => String::new(),
+            (false, 0) => finding.file.clone(),
+            (false, line) => format!("{}:{line}", finding.file),
+        };
+        say(&format!("{severity}: {place}: {}", finding.key));
+        say(&format!("    found     {}", finding.found));
+        say(&format!("    expected  {}", finding.expected));
+        say(&format!("    fix       {}", finding.fix));
+    }
+    for (name, value) in facts {
+        say(&format!("{name:16}{value}"));
+    }
+    let errors = findings.iter().filter(|finding| finding.is_error()).count();
+    let warnings = findings.len() - errors;
+    say(&format!("{errors} errors, {warnings} warnings"));
+}
+
+fn print_json(findings: &[ConfigError], facts: &Facts, code: u8) {
+    let facts: serde_json::Map<String, serde_json::Value> = facts
+        .iter()
+        .map(|(name, value)| (name.replace(' ', "_"), value.clone().into()))
+        .collect();
+    let report = serde_json::json!({ "ok": code == 0, "findings": findings, "facts": facts });
+    say(&report.to_string());
+}
+
+/// Every metadata file parses and holds relying parties; how many there are.
+fn relying_parties(settings: &Settings) -> (Vec<ConfigError>, usize) {
+    let mut findings = Vec::new();
+    let mut entities = 0;
+    let folder = &settings.metadata.folder;
+    let Ok(entries) = fs::read_dir(folder) else {
+        return (vec![no_metadata(folder)], 0);
+    };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        if path.extension().is_none_or(|extension| extension != "xml") {
+            continue;
+        }
+        let name = format!("metadata/{}", entry.file_name().to_string_lossy());
+        let parsed = fs::read(&path)
+            .map_err(|error| error.to_string())
+            .and_then(|xml| metadata::parse(&xml).map_err(|error| error.to_string()));
+        match parsed {
+            Ok(document) => {
+                entities += document.entities.len();
+                let warnings = document.warnings.iter();
+                findings.extend(warnings.map(|warning| skipped(&name, warning)));
+            }
+            Err(reason) => findings.push(
+                ConfigError::error(&name)
+                    .at(&name, 0)
+                    .found(reason)
+                    .expected("SAML metadata of relying parties")
+                    .fix("replace the file, or remove it"),
+            ),
+        }
+    }
+    (findings, entities)
+}
+
+fn skipped(file: &str, warning: &metadata::Warning) -> ConfigError {
+    ConfigError::warning(file)
+        .at(file, 0)
+        .found(warning.to_string())
+        .expected("metadata that can be used whole")
+        .fix("ask the relying party for a corrected document")
+}
+
+fn no_metadata(folder: &Path) -> ConfigError {
+    ConfigError::warning("metadata")
+        .at("metadata", 0)
+        .found(format!("no folder {}", folder.display()))
+        .expected("a folder with relying parties' metadata")
+        .fix("make it and put *.xml files in it")
+}
+
+/// Published certificates that have ended or soon will.
+fn certificates(settings: &Settings) -> Vec<ConfigError> {
+    let signing = settings.signing_keys.iter().map(|key| key.certificate_base64());
+    let encryption = settings.encryption_certificates.iter().map(String::as_str);
+    let named = signing
+        .map(|certificate| ("idp.signing.cert", certificate))
+        .chain(encryption.map(|certificate| ("idp.encryption.cert", certificate)));
+    named
+        .filter_map(|(key, certificate)| expiry(key, certificate))
+        .collect()
+}
+
+fn expiry(key: &str, certificate: &str) -> Option<ConfigError> {
+    use base64::Engine as _;
+    let der = base64::engine::general_purpose::STANDARD.decode(certificate);
+    let certificate = X509::from_der(&der.ok()?).ok()?;
+    let left = Asn1Time::days_from_now(0)
+        .and_then(|now| now.diff(certificate.not_after()))
+        .ok()?;
+    let ended = left.days < 0 || left.secs < 0;
+    if !ended && left.days >= EXPIRY_WARNING_DAYS {
+        return None;
+    }
+    // Relying parties that follow the metadata interoperability profile ignore the dates; some
+    // do not.
+    Some(
+        ConfigError::warning(key)
+            .found(format!("a certificate that ends on {}", certificate.not_after()))
+            .expected(format!("at least {EXPIRY_WARNING_DAYS} days"))
+            .fix("make a new key and certificate and publish them before the old one ends"),
+    )
+}
