@@ -90,3 +90,6 @@ fn names(values: &Values) -> Vec<ConfigError> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

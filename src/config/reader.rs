@@ -199,7 +199,8 @@ impl<'a> Reader<'a> {
     ) -> Option<T> {
         let text = self.text(key)?;
         let parsed = parse(&text);
-        if parsed.is_none() {
+        // A default comes from another key, which is read for itself and reported there.
+        if parsed.is_none() && self.values.written(key).is_some() {
             self.wrong(key, &text, format!("write {}", row(key).kind.describe()));
         }
         parsed

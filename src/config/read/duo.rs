@@ -217,6 +217,9 @@ fn grades(reader: &mut Reader<'_>, of: &str) -> Vec<(String, Grade)> {
 }
 
 pub(super) fn http(reader: &mut Reader<'_>) -> Option<DuoHttpSettings> {
+    reader.duration("idp.httpclient.connectionTimeout");
+    reader.duration("idp.httpclient.socketTimeout");
+    reader.count::<usize>("idp.httpclient.maxConnectionsPerRoute");
     let connect_timeout = reader.duration("idp.duo.oidc.connectionTimeout");
     let total_timeout = reader.duration("idp.duo.oidc.socketTimeout");
     let max_connections = reader.count("idp.duo.oidc.maxConnectionsPerRoute");
@@ -232,6 +235,16 @@ pub(super) fn http(reader: &mut Reader<'_>) -> Option<DuoHttpSettings> {
         trust: trust?,
         proxy,
     })
+}
+
+/// Where the browser comes back to, below the base URL.
+pub(super) fn callback_path(reader: &mut Reader<'_>) -> Option<String> {
+    let middle = reader.parsed("idp.duo.oidc.externalAuthnPath", |text| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
+        let good = |part: &str| !part.is_empty() && !part.starts_with('.') && part.chars().all(plain);
+        text.split('/').all(good).then(|| text.to_owned())
+    })?;
+    Some(format!("/profile/{middle}/duo-callback"))
 }
 
 fn trust(reader: &mut Reader<'_>) -> Option<DuoTrust> {

@@ -41,6 +41,9 @@ pub(super) fn descriptors(
     classes: &ClassOrder,
     integrations: Option<&Integrations>,
 ) -> Option<BTreeMap<FlowId, FlowDescriptor>> {
+    for key in ["idp.authn.defaultLifetime", "idp.authn.defaultTimeout"] {
+        reader.duration(key);
+    }
     let password = descriptor(reader, FlowId::Password);
     let duo = descriptor(reader, FlowId::DuoOidc);
     let mfa = descriptor(reader, FlowId::Mfa);

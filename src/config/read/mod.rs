@@ -28,6 +28,7 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
     let attributes = attributes::read(reader, identity.scopes.first());
     let audit = audit::read(reader);
     let duo_http = duo::http(reader);
+    let duo_callback_path = duo::callback_path(reader);
     let keys = keys?;
     let operation = operation?;
     Some(Settings {
@@ -49,6 +50,7 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
         audit: audit?,
         logging: operation.logging,
         duo_http: duo_http?,
+        duo_callback_path: duo_callback_path?,
         metadata: operation.metadata,
         fallback_languages: reader.list("idp.ui.fallbackLanguages"),
         fingerprint: reader.raw.fingerprint(),

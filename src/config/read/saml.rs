@@ -51,10 +51,11 @@ fn encryption(reader: &mut Reader<'_>) -> Vec<String> {
     let written = [KEY, CERTIFICATE]
         .iter()
         .any(|key| reader.values.written(key).is_some());
-    let present = reader
-        .text(KEY)
-        .is_some_and(|path| reader.raw.file(&path).is_some());
-    if !written && !present {
+    let present = [KEY, CERTIFICATE].map(|key| {
+        let path = reader.text(key);
+        path.is_some_and(|path| reader.raw.file(&path).is_some())
+    });
+    if !written && present == [false, false] {
         return Vec::new();
     }
     pair(reader, KEY, CERTIFICATE)
