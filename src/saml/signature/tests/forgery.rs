@@ -364,4 +364,8 @@ fn s02_a_reference_is_to_the_unprefixed_id_alone() {
             "{other}"
         );
     }
+    for (id, uri) in [("", ""), (" ID=\"\"", " URI=\"#\"")] {
+        let none = xml.replace(" ID=\"_o\"", id).replace(" URI=\"#_o\"", uri);
+        assert_eq!(reason(&none, &[trusted(&key)]), TARGET, "{none}");
+    }
 }
