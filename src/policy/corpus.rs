@@ -407,9 +407,9 @@ fn s58_a_script_that_takes_too_much_fails() {
     assert!(compiled(&nested).is_err());
     let long = format!("let x = \"{}\"; ()", "x".repeat(100_000));
     assert!(compiled(&long).is_err());
-    let wide: String = (0..200).map(|i| format!("let v{i} = {i};\n")).collect();
+    let wide: Vec<String> = (0..200).map(|i| format!("let v{i} = {i};")).collect();
     assert!(matches!(
-        decide(&World::default(), &wide),
+        decide(&World::default(), &wide.join("\n")),
         Decision::Failed(_)
     ));
 }

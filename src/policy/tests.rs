@@ -1,1 +1,573 @@
-//! Policy tests.
+//! Policy tests: `NAME.tests.toml` beside a script says what it must decide.
+//!
+//! A file holds cases; a case holds facts and what is expected of them. Facts a case does not set
+//! are empty; a fetched fact (attributes, groups, Duo's preauth and health) that the script asks
+//! for must be set, if only to `"unknown"`.
+
+use crate::authn::facts::{FactKey, FactValue, RelyingPartyFacts, RequestFacts};
+use crate::authn::flow::FlowId;
+use crate::authn::strategy::{Decision, Next, ScriptName};
+use crate::policy::Policy;
+use crate::policy::facts::Facts;
+use crate::policy::lists::Lists;
+use crate::saml::context::{AuthnContextClassRef, Comparison, RequestedAuthnContext};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// What running test files found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// How many cases ran.
+    pub cases: usize,
+    /// What did not come out as expected, or could not run.
+    pub failures: Vec<TestFailure>,
+    /// Scripts without a test file.
+    pub untested: Vec<String>,
+}
+
+/// One case that did not come out as expected.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TestFailure {
+    /// The test file's name without `.tests.toml`: the script it tests.
+    pub script: String,
+    /// The case's name; empty when the file cannot be read.
+    pub case: String,
+    /// What the case expects.
+    pub expected: String,
+    /// What the script decided, or what is wrong with the file.
+    pub found: String,
+}
+
+impl fmt::Display for TestFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            script,
+            case,
+            expected,
+            found,
+        } = self;
+        write!(
+            f,
+            "scripts/{script}.tests.toml: {case}: expected {expected}, found {found}"
+        )
+    }
+}
+
+impl Report {
+    /// Whether every case came out as expected.
+    pub fn passed(&self) -> bool {
+        self.failures.is_empty()
+    }
+}
+
+/// Runs test files against the policy. `files` maps a script's name to its tests' source.
+pub fn run(policy: &Policy, files: &BTreeMap<String, String>) -> Report {
+    let mut report = Report {
+        untested: policy
+            .scripts()
+            .filter(|script| !files.contains_key(*script))
+            .map(str::to_owned)
+            .collect(),
+        ..Report::default()
+    };
+    for (script, source) in files {
+        run_file(policy, script, source, &mut report);
+    }
+    report
+}
+
+fn run_file(policy: &Policy, script: &str, source: &str, report: &mut Report) {
+    let failure = |case: &str, expected: &str, found: String| TestFailure {
+        script: script.to_owned(),
+        case: case.to_owned(),
+        expected: expected.to_owned(),
+        found,
+    };
+    let file: File = match toml::from_str(source) {
+        Ok(file) => file,
+        Err(error) => {
+            let found = error.to_string();
+            let found = found.trim_end().to_owned();
+            report.failures.push(failure("", "test cases", found));
+            return;
+        }
+    };
+    let name = ScriptName(script.to_owned());
+    if !policy.contains(&name) || file.case.is_empty() {
+        let found = "no such script, or no [[case]]".to_owned();
+        report
+            .failures
+            .push(failure("", "a script and its cases", found));
+        return;
+    }
+    let lists = Arc::new(policy.lists.with(&file.lists));
+    for case in file.case {
+        report.cases += 1;
+        let title = case.name.clone();
+        if let Err((expected, found)) = case.check(policy, &name, &lists) {
+            report.failures.push(failure(&title, &expected, found));
+        }
+    }
+}
+
+/// A test file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    /// Lists that replace those of `conf/lists` while these cases run.
+    #[serde(default)]
+    lists: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    case: Vec<Case>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    name: String,
+    #[serde(default)]
+    rp: RelyingParty,
+    #[serde(default)]
+    request: Request,
+    #[serde(default)]
+    user: User,
+    #[serde(default)]
+    mfa: Mfa,
+    #[serde(default)]
+    duo: Duo,
+    now: Option<Timestamp>,
+    claims: Option<serde_json::Value>,
+    expect: Expect,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RelyingParty {
+    id: String,
+    name: String,
+    entity_attributes: BTreeMap<String, Vec<String>>,
+    registration_authority: Option<String>,
+    groups: BTreeSet<String>,
+    tags: BTreeSet<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Request {
+    requested: Vec<String>,
+    comparison: Comparison,
+    force_authn: bool,
+    passive: bool,
+    signed: bool,
+    non_browser: bool,
+    binding: String,
+    client_ip: Option<IpAddr>,
+    user_agent: String,
+    headers: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct User {
+    name: Option<String>,
+    groups: Option<Fetched<Vec<String>>>,
+    attributes: Option<Fetched<BTreeMap<String, Vec<String>>>>,
+}
+
+/// A fetched fact, or the word `unknown` for a fetch that failed.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Fetched<T> {
+    Known(T),
+    Word(Unknown),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Unknown {
+    Unknown,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Mfa {
+    acceptable: bool,
+    results: Vec<String>,
+    event: Option<String>,
+    attempts: BTreeMap<String, u32>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Duo {
+    preauth: Option<String>,
+    health: Option<String>,
+}
+
+/// Exactly one answer, and perhaps the reason given to the audit.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Expect {
+    /// A flow id, `end`, or `fail:EVENT`.
+    next: Option<String>,
+    integration: Option<String>,
+    principals: Option<Vec<String>>,
+    username: Option<String>,
+    condition: Option<bool>,
+    /// The script must fail (an error, a limit, an answer that is not declared).
+    fails: bool,
+    /// What `audit("why", ..)` must have said.
+    why: Option<String>,
+}
+
+type Mismatch = (String, String);
+
+impl Case {
+    fn check(
+        self,
+        policy: &Policy,
+        script: &ScriptName,
+        lists: &Arc<Lists>,
+    ) -> Result<(), Mismatch> {
+        let expect = self.expect.answers()?;
+        let why = self.expect.why.clone();
+        let unreadable = |found| ("facts".to_owned(), found);
+        let facts = self.facts(Arc::clone(lists)).map_err(unreadable)?;
+        let (found, said) = expect.decide(policy, script, facts);
+        if found != expect.text {
+            return Err((expect.text, found));
+        }
+        match why {
+            Some(why) if said.as_ref() != Some(&why) => {
+                Err((format!("the reason {why:?}"), format!("{said:?}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn facts(self, lists: Arc<Lists>) -> Result<Facts, String> {
+        let mut facts = Facts::blank(self.now.unwrap_or(Timestamp::UNIX_EPOCH), lists);
+        facts.fetched = self.fetched();
+        facts.rp = self.rp.facts();
+        facts.request = self.request.facts();
+        facts.username = self.user.name;
+        facts.acceptable = self.mfa.acceptable;
+        facts.claims = self.claims;
+        facts.results = self
+            .mfa
+            .results
+            .iter()
+            .map(|name| flow(name))
+            .collect::<Result<_, _>>()?;
+        let attempts = self.mfa.attempts.iter();
+        facts.attempts = attempts
+            .map(|(name, count)| Ok((flow(name)?, *count)))
+            .collect::<Result<_, String>>()?;
+        if let Some(event) = self.mfa.event {
+            facts.event = event
+                .parse()
+                .map_err(|_| format!("mfa.event: there is no event {event:?}"))?;
+        }
+        Ok(facts)
+    }
+
+    fn fetched(&self) -> BTreeMap<FactKey, FactValue> {
+        let word = |word: &String| match word.as_str() {
+            "unknown" => FactValue::Unknown,
+            word => FactValue::Word(word.to_owned()),
+        };
+        let attributes = self.user.attributes.as_ref().map(|fact| match fact {
+            Fetched::Known(all) => FactValue::Attributes(all.clone()),
+            Fetched::Word(Unknown::Unknown) => FactValue::Unknown,
+        });
+        let groups = self.user.groups.as_ref().map(|fact| match fact {
+            Fetched::Known(all) => {
+                FactValue::Attributes(BTreeMap::from([("groups".to_owned(), all.clone())]))
+            }
+            Fetched::Word(Unknown::Unknown) => FactValue::Unknown,
+        });
+        [
+            (FactKey::UserAttributes, attributes),
+            (FactKey::UserGroups, groups),
+            (FactKey::DuoPreauth, self.duo.preauth.as_ref().map(word)),
+            (FactKey::DuoHealth, self.duo.health.as_ref().map(word)),
+        ]
+        .into_iter()
+        .filter_map(|(key, value)| Some((key, value?)))
+        .collect()
+    }
+}
+
+impl RelyingParty {
+    fn facts(self) -> RelyingPartyFacts {
+        RelyingPartyFacts {
+            id: self.id,
+            name: self.name,
+            entity_attributes: self.entity_attributes,
+            registration_authority: self.registration_authority,
+            groups: self.groups,
+            tags: self.tags,
+        }
+    }
+}
+
+impl Request {
+    fn facts(self) -> RequestFacts {
+        let classes: Vec<_> = self
+            .requested
+            .into_iter()
+            .map(AuthnContextClassRef::new)
+            .collect();
+        RequestFacts {
+            requested: (!classes.is_empty()).then(|| RequestedAuthnContext {
+                comparison: self.comparison,
+                classes,
+                declarations: Vec::new(),
+            }),
+            force_authn: self.force_authn,
+            is_passive: self.passive,
+            signed: self.signed,
+            binding: self.binding,
+            non_browser: self.non_browser,
+            client_ip: self.client_ip,
+            user_agent: self.user_agent,
+            headers: self.headers,
+        }
+    }
+}
+
+fn flow(name: &str) -> Result<FlowId, String> {
+    name.parse()
+        .map_err(|_| format!("there is no flow {name:?}"))
+}
+
+/// What kind of answer a case expects, and the answer as text.
+#[derive(Debug)]
+struct Expected {
+    kind: AnswerKind,
+    text: String,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum AnswerKind {
+    Next,
+    Text,
+    Principals,
+    Condition,
+    Failure,
+}
+
+const FAILURE: &str = "a failing script";
+
+impl Expect {
+    /// The one answer that is expected.
+    fn answers(&self) -> Result<Expected, Mismatch> {
+        let text = |text: &String| (AnswerKind::Text, text.clone());
+        let all = [
+            self.next.clone().map(|next| (AnswerKind::Next, next)),
+            self.integration.as_ref().map(text),
+            self.username.as_ref().map(text),
+            self.principals
+                .as_ref()
+                .map(|all| (AnswerKind::Principals, all.join(" "))),
+            self.condition
+                .map(|truth| (AnswerKind::Condition, truth.to_string())),
+            self.fails
+                .then(|| (AnswerKind::Failure, FAILURE.to_owned())),
+        ];
+        let mut all = all.into_iter().flatten();
+        match (all.next(), all.next()) {
+            (Some((kind, text)), None) => Ok(Expected { kind, text }),
+            _ => Err((
+                "one of expect.next, .integration, .username, .principals, .condition, .fails"
+                    .to_owned(),
+                "none or several".to_owned(),
+            )),
+        }
+    }
+}
+
+impl Expected {
+    /// What the script decides, as text, and the reason it gave.
+    fn decide(
+        &self,
+        policy: &Policy,
+        script: &ScriptName,
+        facts: Facts,
+    ) -> (String, Option<String>) {
+        match self.kind {
+            AnswerKind::Next => self.show(policy.next(script, facts), |next| match next {
+                Next::Flow(flow) => flow.to_string(),
+                Next::End => "end".to_owned(),
+                Next::Fail(event) => format!("fail:{event}"),
+            }),
+            AnswerKind::Text => self.show(policy.text(script, facts), |text| text),
+            AnswerKind::Condition => {
+                self.show(policy.truth(script, facts), |truth| truth.to_string())
+            }
+            AnswerKind::Principals => self.show(policy.classes(script, facts), |classes| {
+                let classes: Vec<&str> = classes.iter().map(AuthnContextClassRef::as_str).collect();
+                classes.join(" ")
+            }),
+            AnswerKind::Failure => {
+                let decision = policy.decide(script, facts, |ended| Ok(format!("{ended:?}")));
+                self.show(decision, |answer| answer)
+            }
+        }
+    }
+
+    fn show<T>(
+        &self,
+        decision: Decision<T>,
+        text: impl FnOnce(T) -> String,
+    ) -> (String, Option<String>) {
+        match decision {
+            Decision::Made(answer, mut trace) => (text(answer), trace.audit.remove("why")),
+            Decision::Needs(key) => (format!("a question for {}", setting(key)), None),
+            Decision::Failed(_) if self.text == FAILURE => (FAILURE.to_owned(), None),
+            Decision::Failed(reason) => (format!("{FAILURE}: {reason}"), None),
+        }
+    }
+}
+
+/// The key a case must set to answer what the script asked for.
+fn setting(key: FactKey) -> &'static str {
+    match key {
+        FactKey::UserAttributes => "user.attributes (set it in the case, or to \"unknown\")",
+        FactKey::UserGroups => "user.groups (set it in the case, or to \"unknown\")",
+        FactKey::DuoPreauth => "duo.preauth (set it in the case, or to \"unknown\")",
+        FactKey::DuoHealth => "duo.health (set it in the case, or to \"unknown\")",
+    }
+}
+
+#[cfg(test)]
+mod test {
+    use super::*;
+    use crate::policy::lists;
+    use std::fs;
+    use std::path::Path;
+
+    /// Every file below a folder of the repository, by its path without the suffix.
+    fn files(folder: &str, suffix: &str) -> BTreeMap<String, String> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        let mut found = BTreeMap::new();
+        let mut pending = vec![root.clone()];
+        while let Some(folder) = pending.pop() {
+            for entry in fs::read_dir(folder).expect("readable") {
+                let path = entry.expect("readable").path();
+                let name = path
+                    .strip_prefix(&root)
+                    .expect("below")
+                    .to_string_lossy()
+                    .into_owned();
+                if path.is_dir() {
+                    pending.push(path);
+                } else if let Some(name) = name.strip_suffix(suffix) {
+                    let text = fs::read_to_string(&path).expect("text");
+                    found.insert(name.to_owned(), text);
+                }
+            }
+        }
+        found
+    }
+
+    fn shipped() -> Policy {
+        let lists = files("conf/lists", ".txt");
+        let lists = lists
+            .iter()
+            .map(|(name, text)| (name.clone(), lists::parse(text)))
+            .collect();
+        Policy::compile(&files("scripts", ".rhai"), &lists).expect("the shipped scripts compile")
+    }
+
+    fn one(script: &str, cases: &str) -> Report {
+        let scripts = BTreeMap::from([("mfa/x".to_owned(), script.to_owned())]);
+        let policy = Policy::compile(&scripts, &BTreeMap::new()).expect("compiles");
+        run(
+            &policy,
+            &BTreeMap::from([("mfa/x".to_owned(), cases.to_owned())]),
+        )
+    }
+
+    fn found(script: &str, case: &str) -> String {
+        let report = one(script, &format!("[[case]]\nname = \"c\"\n{case}"));
+        assert_eq!(report.failures.len(), 1, "{case}: {report:?}");
+        report.failures[0].to_string()
+    }
+
+    #[test]
+    fn every_shipped_script_has_tests_and_passes_them() {
+        let report = run(&shipped(), &files("scripts", ".tests.toml"));
+        assert_eq!(report.failures, []);
+        assert_eq!(report.untested, [""; 0]);
+        assert!(report.cases >= 30, "{}", report.cases);
+    }
+
+    #[test]
+    fn the_seven_commonest_policies_are_one_to_five_lines_each() {
+        let examples = files("scripts/examples", ".rhai");
+        assert_eq!(examples.len(), 7);
+        for (name, source) in examples {
+            let code = source.lines().filter(|line| !line.starts_with("//"));
+            assert!((1..=5).contains(&code.count()), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_case_that_expects_otherwise_fails_with_both_answers() {
+        let shown = found("\"authn/DuoOIDC\"", "expect.next = \"end\"");
+        assert_eq!(
+            shown,
+            "scripts/mfa/x.tests.toml: c: expected end, found authn/DuoOIDC"
+        );
+        assert!(found("()", "expect.next = \"end\"\nexpect.why = \"w\"").contains("None"));
+        assert!(found("1 + true", "expect.next = \"end\"").contains("a failing script: "));
+        assert!(found("()", "expect.fails = true").contains("a failing script, found"));
+        assert!(found("[]", "expect.fails = true").contains("a failing script, found"));
+    }
+
+    #[test]
+    fn a_fact_the_case_does_not_set_is_asked_for_and_never_guessed() {
+        let script = "if user.in_group(\"staff\").no() { () } else { \"authn/DuoOIDC\" }";
+        let shown = found(script, "expect.next = \"end\"");
+        assert!(shown.contains("user.groups"), "{shown}");
+        let unknown =
+            "[[case]]\nname = \"c\"\nuser.groups = \"unknown\"\nexpect.next = \"authn/DuoOIDC\"";
+        assert!(one(script, unknown).passed());
+    }
+
+    #[test]
+    fn a_test_file_that_is_wrong_fails_and_says_where() {
+        for (case, says) in [
+            ("rp.idd = \"x\"\nexpect.next = \"end\"", "idd"),
+            ("expect.next = \"end\"\nexpect.condition = true", "several"),
+            ("rp.id = \"x\"", "expect"),
+            ("mfa.event = \"Nope\"\nexpect.next = \"end\"", "Nope"),
+            (
+                "mfa.results = [\"authn/Nope\"]\nexpect.next = \"end\"",
+                "Nope",
+            ),
+            ("user.groups = \"nobody\"\nexpect.next = \"end\"", "line"),
+        ] {
+            assert!(
+                found("()", case).contains(says),
+                "{case}: {}",
+                found("()", case)
+            );
+        }
+        assert!(
+            !one("()", "").passed(),
+            "a file without cases proves nothing"
+        );
+        let policy = Policy::compile(&BTreeMap::new(), &BTreeMap::new()).expect("nothing compiles");
+        let lost = BTreeMap::from([(
+            "mfa/gone".to_owned(),
+            "[[case]]\nname = \"c\"\nexpect.next = \"end\"".to_owned(),
+        )]);
+        assert!(!run(&policy, &lost).passed());
+    }
+}

@@ -9,6 +9,7 @@ mod values;
 use crate::authn::facts::{FactKey, FactValue};
 use crate::authn::flow::FlowId;
 use crate::policy::facts::{Facts, Interruption};
+use crate::saml::context::AuthnContextClassRef;
 use jiff::tz::TimeZone;
 use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, Position};
 use std::sync::Arc;
@@ -235,7 +236,7 @@ fn request(engine: &mut Engine) {
             list(
                 &r.0,
                 "request.requested",
-                classes.map(|class| class.as_str()),
+                classes.map(AuthnContextClassRef::as_str),
             )
         })
         .register_get("comparison", |r: &mut Request| {
@@ -372,12 +373,12 @@ fn word(facts: &Facts, name: &str, key: FactKey) -> Outcome<ImmutableString> {
 }
 
 fn fetched(facts: &Facts, key: FactKey) -> Outcome<&FactValue> {
-    facts.fetched(key).map_err(interruption)
+    facts.fetched(key).map_err(|why| interrupt(why).into())
 }
 
 /// The error that carries an interruption: no `catch` can take it, and [`Facts`] remembers it.
-fn interruption(_: Interruption) -> Box<EvalAltResult> {
-    EvalAltResult::ErrorTerminated(Dynamic::UNIT, Position::NONE).into()
+fn interrupt(_: Interruption) -> EvalAltResult {
+    EvalAltResult::ErrorTerminated(Dynamic::UNIT, Position::NONE)
 }
 
 fn now(engine: &mut Engine) {

@@ -4,7 +4,7 @@
 use crate::authn::event::Event;
 use crate::policy::facts::{Facts, Interruption};
 use crate::policy::lists::{self, List};
-use crate::policy::vocabulary::{Handle, Outcome, interruption, truth};
+use crate::policy::vocabulary::{Handle, Outcome, interrupt, truth};
 use ipnet::IpNet;
 use rhai::{Dynamic, Engine, NativeCallContext};
 use std::net::IpAddr;
@@ -59,8 +59,19 @@ pub(super) fn register(engine: &mut Engine) {
             let label = format!("{entry:?} in list({:?})", list.0.name);
             truth(&list.1, &label, list.0.contains(entry))
         })
-        .register_fn("log", log)
-        .register_fn("audit", audit);
+        .register_fn(
+            "log",
+            |context: NativeCallContext, line: Dynamic| -> Outcome<()> {
+                let noted = facts(&context)?.log(&line.to_string());
+                noted.map_err(Into::into)
+            },
+        )
+        .register_fn(
+            "audit",
+            |context: NativeCallContext, key: &str, value: Dynamic| -> Outcome<()> {
+                audit(&*facts(&context)?, key, &value.to_string())
+            },
+        );
     register_in_cidr(engine);
 }
 
@@ -87,7 +98,7 @@ fn facts(context: &NativeCallContext<'_>) -> Outcome<Arc<Facts>> {
 /// `fail("Event")` ends the script there and then: its value cannot be dropped by mistake.
 fn fail(facts: &Facts, event: &str) -> Outcome<Dynamic> {
     match failure(event) {
-        Some(event) => Err(interruption(facts.interrupt(Interruption::Fail(event)))),
+        Some(event) => Err(interrupt(facts.interrupt(Interruption::Fail(event))).into()),
         None => Err(format!("{event:?} is no event a script may fail with").into()),
     }
 }
@@ -106,18 +117,12 @@ fn named(facts: Arc<Facts>, name: &str) -> Outcome<NamedList> {
     }
 }
 
-fn log(context: NativeCallContext<'_>, line: Dynamic) -> Outcome<()> {
-    let noted = facts(&context)?.log(&line.to_string());
-    noted.map_err(Into::into)
-}
-
-fn audit(context: NativeCallContext<'_>, key: &str, value: Dynamic) -> Outcome<()> {
+fn audit(facts: &Facts, key: &str, value: &str) -> Outcome<()> {
     let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     if key.is_empty() || key.len() > 64 || !key.chars().all(word) {
         return Err("an audit key is a word of letters, digits, '_', '-' and '.'".into());
     }
-    let noted = facts(&context)?.audit(key, &value.to_string());
-    noted.map_err(Into::into)
+    facts.audit(key, value).map_err(Into::into)
 }
 
 /// Whether the address lies in one of the networks. An address that is not known is an error: the
