@@ -327,7 +327,7 @@ fn rules() -> Rules {
             integrations: BTreeMap::new(),
             integration_strategy: None,
             principal_strategy: None,
-            username_strategy: None,
+            username: vestibule::authn::rules::DuoUsername::AsIs,
             health_check: true,
             evidence: EvidenceTable::default(),
             pending_lifetime: Duration::from_mins(5),

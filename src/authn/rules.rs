@@ -45,14 +45,34 @@ pub struct DuoRules {
     pub integration_strategy: Option<ScriptName>,
     /// `vestibule.duo.principalStrategy`.
     pub principal_strategy: Option<ScriptName>,
-    /// `vestibule.duo.usernameStrategy`.
-    pub username_strategy: Option<ScriptName>,
+    /// `vestibule.duo.username`, or `vestibule.duo.usernameStrategy`.
+    pub username: DuoUsername,
     /// `idp.duo.oidc.healthcheck.enabled`.
     pub health_check: bool,
     /// What results prove.
     pub evidence: EvidenceTable,
     /// How long a redirect to Duo stays good (`vestibule.duo.pendingLifetime`).
     pub pending_lifetime: Duration,
+}
+
+/// How our user's name becomes the name at Duo.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum DuoUsername {
+    /// `asis`
+    #[default]
+    AsIs,
+    /// `lowercase`
+    Lowercase,
+    /// `stripDomain`: what stands before the last `@`.
+    StripDomain,
+    /// `addDomain:example.org`, unless the name has a domain already.
+    AddDomain(String),
+    /// `template:...` with `{user}` in it.
+    Template(String),
+    /// `attribute:NAME`: the directory attribute's one value.
+    Attribute(String),
+    /// `script:NAME`
+    Script(ScriptName),
 }
 
 impl Rules {

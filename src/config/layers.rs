@@ -86,13 +86,12 @@ impl Provider for Layer<'_> {
     }
 }
 
-fn place(
-    properties: &[Property],
-    figment: &Figment,
-    key: &str,
-    value: &Value,
-) -> Option<Placed> {
-    let file = figment.get_metadata(value.tag())?.source.as_ref()?.custom()?;
+fn place(properties: &[Property], figment: &Figment, key: &str, value: &Value) -> Option<Placed> {
+    let file = figment
+        .get_metadata(value.tag())?
+        .source
+        .as_ref()?
+        .custom()?;
     let written = properties
         .iter()
         .rev()

@@ -1,7 +1,10 @@
 //! The nearest known name to a misspelt one, by edit distance.
 
 /// The candidate nearest to `name`, if it is near enough to be meant.
-pub(super) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(super) fn nearest<'a>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
     let limit = (name.chars().count() / 3).max(2);
     candidates
         .into_iter()
@@ -44,7 +47,10 @@ mod tests {
     fn a_slip_finds_its_name_and_a_stranger_finds_none() {
         let names = ["idp.entityID", "idp.scope", "vestibule.baseURL"];
         assert_eq!(nearest("idp.entityId", names), Some("idp.entityID"));
-        assert_eq!(nearest("vestibule.baseurl", names), Some("vestibule.baseURL"));
+        assert_eq!(
+            nearest("vestibule.baseurl", names),
+            Some("vestibule.baseURL")
+        );
         assert_eq!(nearest("something.else.entirely", names), None);
     }
 }

@@ -72,7 +72,9 @@ impl<'a> Reader<'a> {
 
     /// A comma list; empty when not set.
     pub(super) fn list(&mut self, key: &str) -> Vec<String> {
-        self.text(key).map(|text| value::list(&text)).unwrap_or_default()
+        self.text(key)
+            .map(|text| value::list(&text))
+            .unwrap_or_default()
     }
 
     /// A comma list that must hold something.
@@ -90,7 +92,10 @@ impl<'a> Reader<'a> {
             unreachable!("choice is only asked of keys that list their words")
         };
         self.parsed(key, |text| {
-            words.split(' ').find(|word| *word == text).map(str::to_owned)
+            words
+                .split(' ')
+                .find(|word| *word == text)
+                .map(str::to_owned)
         })
     }
 
@@ -192,11 +197,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A value parsed, or a finding that it is of the wrong kind.
-    pub(super) fn parsed<T>(
-        &mut self,
-        key: &str,
-        parse: impl Fn(&str) -> Option<T>,
-    ) -> Option<T> {
+    pub(super) fn parsed<T>(&mut self, key: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
         let text = self.text(key)?;
         let parsed = parse(&text);
         // A default comes from another key, which is read for itself and reported there.

@@ -102,9 +102,7 @@ pub(super) enum Principal {
 /// One principal of a list.
 pub(super) fn principal(text: &str) -> Principal {
     match text.split_once('/') {
-        Some(("saml2", uri)) if !uri.is_empty() => {
-            Principal::Class(AuthnContextClassRef::new(uri))
-        }
+        Some(("saml2", uri)) if !uri.is_empty() => Principal::Class(AuthnContextClassRef::new(uri)),
         Some(("saml1" | "saml2declref", _)) => Principal::Unusable,
         _ => Principal::Unprefixed,
     }
@@ -135,8 +133,20 @@ mod tests {
         assert_eq!(seconds("P2W"), Some(1_209_600_000));
         assert_eq!(seconds("PT0.5S"), Some(500));
         for wrong in [
-            "", "P", "PT", "5M", "PT5", "P1M", "P1Y", "PT1M1H", "-PT5M", "PT-5M", "PT1.5H", "pt5m",
-            "P1DT", "PT99999999999999S",
+            "",
+            "P",
+            "PT",
+            "5M",
+            "PT5",
+            "P1M",
+            "P1Y",
+            "PT1M1H",
+            "-PT5M",
+            "PT-5M",
+            "PT1.5H",
+            "pt5m",
+            "P1DT",
+            "PT99999999999999S",
         ] {
             assert_eq!(seconds(wrong), None, "{wrong}");
         }
@@ -158,7 +168,10 @@ mod tests {
             Principal::Class(AuthnContextClassRef::new("https://refeds.org/profile/mfa"))
         );
         assert_eq!(principal("saml1/urn:x"), Principal::Unusable);
-        assert_eq!(principal("https://refeds.org/profile/mfa"), Principal::Unprefixed);
+        assert_eq!(
+            principal("https://refeds.org/profile/mfa"),
+            Principal::Unprefixed
+        );
     }
 
     #[test]

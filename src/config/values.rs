@@ -35,7 +35,9 @@ impl Values {
 
     /// What was written for a key; an empty value counts as not written.
     pub(super) fn written(&self, key: &str) -> Option<&Placed> {
-        self.merged.get(key).filter(|placed| !placed.value.is_empty())
+        self.merged
+            .get(key)
+            .filter(|placed| !placed.value.is_empty())
     }
 
     /// Every key that was written, empty ones included.
@@ -199,9 +201,15 @@ mod tests {
             ("e", "%{idp.entityID}"),
         ]);
         assert_eq!(values.value("a"), Err(Problem::Cycle("a".to_owned())));
-        assert_eq!(values.value("c"), Err(Problem::Unknown("nothing".to_owned())));
+        assert_eq!(
+            values.value("c"),
+            Err(Problem::Unknown("nothing".to_owned()))
+        );
         assert_eq!(values.value("d"), Err(Problem::Unclosed));
-        assert_eq!(values.value("e"), Err(Problem::Unset("idp.entityID".to_owned())));
+        assert_eq!(
+            values.value("e"),
+            Err(Problem::Unset("idp.entityID".to_owned()))
+        );
     }
 
     #[test]

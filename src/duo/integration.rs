@@ -34,6 +34,8 @@ pub struct Integration {
     pub supported_principals: Vec<String>,
     /// What our pages call it.
     pub display_name: String,
+    /// Show a page of our own before the browser leaves for Duo.
+    pub interstitial: bool,
 }
 
 /// `idp.duo.oidc.jwt.verifier.*`.
@@ -83,6 +85,7 @@ impl Integration {
             verifier: Verifier::default(),
             supported_principals: Vec::new(),
             display_name: "Duo".to_owned(),
+            interstitial: false,
         }
     }
 

@@ -348,7 +348,10 @@ fn s57_a_script_has_no_way_out() {
         "fn is_acceptable() { true } ()",
         "fn contains(a, b) { true } ()",
         "claims.sub",
-        "rp.id.pad(1000, \"x\")",
+        // Rhai's limits are asked after these have made their result.
+        "let s = \"x\"; s.pad(1_000_000_000, \"x\")",
+        "let s = \"x\"; s.replace(\"x\", s)",
+        "let a = [1]; a.pad(1_000_000_000, a)",
     ] {
         assert!(compiled(source).is_err(), "{source}");
     }
@@ -391,7 +394,6 @@ fn s58_a_script_that_takes_too_much_fails() {
         "let s = \"\"; for i in 0..99999 { s = `${s}${s}xx`; } ()",
         "try { loop { } } catch { () }",
         "try { let s = \"x\"; loop { s += s; } } catch { () }",
-        "let s = \"x\"; for i in 0..16 { s += s; } s.replace(\"x\", s); ()",
         "for i in 0..99 { log(\"x\"); } ()",
         "for i in 0..99 { audit(`k${i}`, \"x\"); } ()",
     ] {

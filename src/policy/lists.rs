@@ -37,6 +37,13 @@ impl Lists {
         )
     }
 
+    /// These lists with some of them replaced.
+    pub(super) fn with(&self, replaced: &BTreeMap<String, Vec<String>>) -> Self {
+        let mut lists = self.0.clone();
+        lists.extend(Self::new(replaced).0);
+        Self(lists)
+    }
+
     pub(super) fn named(&self, name: &str) -> Option<&Arc<List>> {
         self.0.get(name)
     }
@@ -65,10 +72,6 @@ impl List {
 
     pub(super) fn contains(&self, entry: &str) -> bool {
         self.entries.contains(entry)
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.entries.len()
     }
 
     /// The entries as networks; `None` when one of them is something else.

@@ -28,9 +28,12 @@ const DEPTH_LIMIT: usize = 8;
 
 /// Reads a home and the process's environment.
 pub fn read(home: &Path) -> Raw {
-    read_with(home, std::env::vars_os().filter_map(|(name, value)| {
-        Some((name.into_string().ok()?, value.into_string().ok()?))
-    }))
+    read_with(
+        home,
+        std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        }),
+    )
 }
 
 /// Reads a home and this environment.
@@ -215,7 +218,10 @@ mod tests {
         let files: Vec<&str> = raw.files.keys().map(String::as_str).collect();
         assert_eq!(
             files,
-            ["conf/lists/require-mfa.txt", "scripts/mfa/second-factor.rhai"]
+            [
+                "conf/lists/require-mfa.txt",
+                "scripts/mfa/second-factor.rhai"
+            ]
         );
     }
 

@@ -17,7 +17,7 @@ use vestibule::authn::login::{
 use vestibule::authn::moment::Moment;
 use vestibule::authn::principal::ClassOrder;
 use vestibule::authn::result::{AuthenticationResult, FactorResult};
-use vestibule::authn::rules::{DuoRules, Rules};
+use vestibule::authn::rules::{DuoRules, DuoUsername, Rules};
 use vestibule::authn::strategy::{Decision, Next, ScriptName, Strategies, Trace, View};
 use vestibule::authn::transition::{On, Stage, Target, TransitionMap};
 use vestibule::duo::integration::Integration;
@@ -34,23 +34,23 @@ const CLIENT: &str = "DITESTTESTTESTTEST01";
 const PHISHING_RESISTANT: &str = "https://refeds.org/profile/phishing-resistant-mfa";
 
 /// Random bytes as choices; zeros when they run out, so that a walk always ends.
-pub struct Choices {
+pub(crate) struct Choices {
     bytes: Vec<u8>,
     at: usize,
 }
 
 impl Choices {
-    pub fn new(bytes: Vec<u8>) -> Self {
+    pub(crate) fn new(bytes: Vec<u8>) -> Self {
         Self { bytes, at: 0 }
     }
 
-    pub fn below(&mut self, limit: u8) -> u8 {
+    pub(crate) fn below(&mut self, limit: u8) -> u8 {
         let byte = self.bytes.get(self.at).copied().unwrap_or(0);
         self.at += 1;
         byte % limit
     }
 
-    pub fn chance(&mut self, of: u8) -> bool {
+    pub(crate) fn chance(&mut self, of: u8) -> bool {
         self.below(of) == 0
     }
 
@@ -60,8 +60,8 @@ impl Choices {
 }
 
 /// Rules of a random operator.
-pub struct Setting {
-    pub rules: Rules,
+pub(crate) struct Setting {
+    pub(crate) rules: Rules,
 }
 
 /// A script as a table: its answer depends only on what it is shown.
@@ -137,7 +137,7 @@ impl Strategies for Table {
 }
 
 impl Setting {
-    pub fn random(choices: &mut Choices) -> Self {
+    pub(crate) fn random(choices: &mut Choices) -> Self {
         let table = Table {
             seed: choices.below(255),
             fails: false,
@@ -148,7 +148,7 @@ impl Setting {
         }
     }
 
-    pub fn always_duo(choices: &mut Choices) -> Self {
+    pub(crate) fn always_duo(choices: &mut Choices) -> Self {
         let table = Table {
             seed: 0,
             fails: false,
@@ -159,7 +159,7 @@ impl Setting {
         }
     }
 
-    pub fn failing_script(choices: &mut Choices) -> Self {
+    pub(crate) fn failing_script(choices: &mut Choices) -> Self {
         let table = Table {
             seed: 0,
             fails: true,
@@ -260,7 +260,7 @@ fn rules(transitions: TransitionMap, table: Table, choices: &mut Choices) -> Rul
             principal_strategy: choices
                 .chance(3)
                 .then(|| ScriptName("duo/principals".to_owned())),
-            username_strategy: None,
+            username: DuoUsername::AsIs,
             health_check: !choices.chance(4),
             evidence: EvidenceTable::default(),
             pending_lifetime: Duration::from_secs(300),
@@ -296,24 +296,24 @@ fn descriptor(
 }
 
 /// One trip to Duo, as the world saw it.
-pub struct DuoAttempt {
+pub(crate) struct DuoAttempt {
     state: String,
     nonce: String,
     since: Timestamp,
-    pub exchanges: u32,
-    pub exchanged_after: Option<i64>,
+    pub(crate) exchanges: u32,
+    pub(crate) exchanged_after: Option<i64>,
 }
 
 /// One login, walked to its end.
-pub struct Walk {
-    pub pages: u32,
-    pub redirects: u32,
-    pub inputs: u32,
-    pub outages: u32,
-    pub unreadable: u32,
-    pub duo_attempts: Vec<DuoAttempt>,
-    pub foreign_token_accepted: bool,
-    pub records: Vec<Record>,
+pub(crate) struct Walk {
+    pub(crate) pages: u32,
+    pub(crate) redirects: u32,
+    pub(crate) inputs: u32,
+    pub(crate) outages: u32,
+    pub(crate) unreadable: u32,
+    pub(crate) duo_attempts: Vec<DuoAttempt>,
+    pub(crate) foreign_token_accepted: bool,
+    pub(crate) records: Vec<Record>,
     login: Option<Login>,
     request: RequestFacts,
     began: Timestamp,
@@ -330,7 +330,11 @@ thread_local! {
 }
 
 impl Walk {
-    pub fn begin(setting: &Setting, choices: &mut Choices, earlier: Vec<FactorResult>) -> Self {
+    pub(crate) fn begin(
+        setting: &Setting,
+        choices: &mut Choices,
+        earlier: Vec<FactorResult>,
+    ) -> Self {
         if earlier.is_empty() {
             CLOCK.set(0);
         }
@@ -365,7 +369,7 @@ impl Walk {
     }
 
     /// Plays until the login ends.
-    pub fn run(&mut self, setting: &Setting, choices: &mut Choices) -> Verdict {
+    pub(crate) fn run(&mut self, setting: &Setting, choices: &mut Choices) -> Verdict {
         let mut input = Input::Begin;
         loop {
             let login = self.login.take().expect("a login in progress");
@@ -407,25 +411,25 @@ impl Walk {
     }
 
     /// Time passes before the next login.
-    pub fn later(&mut self, choices: &mut Choices) {
+    pub(crate) fn later(&mut self, choices: &mut Choices) {
         let seconds = *choices.of(&[1, 60, 1700, 1900, 3700]);
         CLOCK.set(self.now.duration_since(epoch()).as_secs() + seconds);
     }
 
-    pub fn forced(&self) -> bool {
+    pub(crate) fn forced(&self) -> bool {
         self.request.force_authn
     }
 
-    pub fn passive(&self) -> bool {
+    pub(crate) fn passive(&self) -> bool {
         self.request.is_passive
     }
 
-    pub fn began_less_skew(&self) -> Timestamp {
+    pub(crate) fn began_less_skew(&self) -> Timestamp {
         self.began - SignedDuration::from_secs(60)
     }
 
     /// What the Duo factor of a result truly proves, by the world's own knowledge.
-    pub fn best_duo(&self, result: &AuthenticationResult) -> Option<Grade> {
+    pub(crate) fn best_duo(&self, result: &AuthenticationResult) -> Option<Grade> {
         let Evidence::Duo(duo) = result.factors().get(&FlowId::DuoOidc)?.evidence() else {
             return None;
         };
@@ -439,7 +443,7 @@ impl Walk {
     }
 
     /// Whether this factor was proved in this walk or an earlier one.
-    pub fn proved(&self, factor: &FactorResult) -> bool {
+    pub(crate) fn proved(&self, factor: &FactorResult) -> bool {
         if factor.previous() {
             return self
                 .earlier
@@ -454,7 +458,7 @@ impl Walk {
         }
     }
 
-    pub fn succeeded(&self, flow: FlowId) -> bool {
+    pub(crate) fn succeeded(&self, flow: FlowId) -> bool {
         match flow {
             FlowId::Password => !self.passwords.is_empty(),
             FlowId::DuoOidc => !self.duo_allowed.is_empty(),
@@ -462,7 +466,7 @@ impl Walk {
         }
     }
 
-    pub fn remembered_counted(&self, result: &AuthenticationResult) -> bool {
+    pub(crate) fn remembered_counted(&self, result: &AuthenticationResult) -> bool {
         result
             .factors()
             .values()

@@ -49,21 +49,27 @@ pub fn conf_file(group: &Group) -> String {
         comment(&mut text, &explanation(key));
         let shipped = group.shipped.iter().filter(|(after, _)| *after == key.name);
         let lines: Vec<&str> = shipped.map(|(_, line)| *line).collect();
-        if !lines.iter().any(|line| line.starts_with(&format!("{} ", key.name))) {
+        if !lines
+            .iter()
+            .any(|line| line.starts_with(&format!("{} ", key.name)))
+        {
             let _ = writeln!(text, "#{} = {}", key.name, default_text(key));
         }
         for line in lines {
             let _ = writeln!(text, "{line}");
         }
     }
-    text.lines().fold(String::new(), |text, line| text + line.trim_end() + "\n")
+    text.lines()
+        .fold(String::new(), |text, line| text + line.trim_end() + "\n")
 }
 
 fn explanation(key: &Key) -> String {
     let value = key.kind.describe();
     match key.fallback {
         Fallback::Required => format!("{} Required: {value}.", key.meaning),
-        Fallback::Computed(words) => format!("{} {}; default: {words}.", key.meaning, first_up(&value)),
+        Fallback::Computed(words) => {
+            format!("{} {}; default: {words}.", key.meaning, first_up(&value))
+        }
         Fallback::None | Fallback::Value(_) => format!("{} {}.", key.meaning, first_up(&value)),
     }
 }
@@ -147,7 +153,11 @@ mod tests {
     #[test]
     fn no_secret_has_a_default() {
         for key in groups().iter().flat_map(|group| &group.keys) {
-            assert!(key.kind != Kind::Secret || default_text(key).is_empty(), "{}", key.name);
+            assert!(
+                key.kind != Kind::Secret || default_text(key).is_empty(),
+                "{}",
+                key.name
+            );
         }
     }
 

@@ -160,7 +160,10 @@ fn known_names() -> impl Iterator<Item = &'static str> {
     let expand = || {
         let ours = groups().iter().flat_map(|group| &group.keys);
         let names = ours.map(|key| key.name);
-        let others = not_implemented().iter().flat_map(|(_, names)| names).copied();
+        let others = not_implemented()
+            .iter()
+            .flat_map(|(_, names)| names)
+            .copied();
         names.chain(others).flat_map(pattern::expand).collect()
     };
     NAMES.get_or_init(expand).iter().map(String::as_str)
@@ -268,9 +271,7 @@ fn row(line: &'static str) -> Key {
         fallback: match fallback {
             "required" => Fallback::Required,
             "none" => Fallback::None,
-            words if words.starts_with('(') => {
-                Fallback::Computed(words.trim_matches(['(', ')']))
-            }
+            words if words.starts_with('(') => Fallback::Computed(words.trim_matches(['(', ')'])),
             value => Fallback::Value(value),
         },
         meaning,
@@ -325,7 +326,10 @@ mod tests {
 
     #[test]
     fn a_shibboleth_key_is_known_and_a_slip_is_not() {
-        assert_eq!(classify("idp.consent.userStorageKey"), Class::NotImplemented);
+        assert_eq!(
+            classify("idp.consent.userStorageKey"),
+            Class::NotImplemented
+        );
         assert_eq!(
             classify("idp.entityId"),
             Class::Unknown {

@@ -78,7 +78,12 @@ fn release_rule(reader: &mut Reader<'_>, name: &str, defined: &BTreeSet<String>)
             None => format!("define vestibule.attribute.{attribute}.oid"),
         };
         let found = format!("\"{}\"", attribute.escape_debug());
-        reader.error(&key, found, "attributes that are defined or well known", fix);
+        reader.error(
+            &key,
+            found,
+            "attributes that are defined or well known",
+            fix,
+        );
     }
     ReleaseRule {
         name: name.to_owned(),
@@ -97,10 +102,7 @@ mod tests {
     #[test]
     fn an_oid_becomes_its_urn_and_a_name_stays() {
         assert_eq!(saml_name("2.5.4.42").as_deref(), Some("urn:oid:2.5.4.42"));
-        assert_eq!(
-            saml_name("urn:example:x").as_deref(),
-            Some("urn:example:x")
-        );
+        assert_eq!(saml_name("urn:example:x").as_deref(), Some("urn:example:x"));
         assert_eq!(saml_name("givenName"), None);
         assert_eq!(saml_name("2..4"), None);
     }

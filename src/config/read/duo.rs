@@ -2,7 +2,7 @@
 
 use super::identity::is_loopback;
 use crate::authn::evidence::{EvidenceTable, Grade};
-use crate::authn::rules::DuoRules;
+use crate::authn::rules::{DuoRules, DuoUsername};
 use crate::config::reader::Reader;
 use crate::config::settings::{DuoHttpSettings, DuoTrust};
 use crate::duo::integration::{Integration, Verifier};
@@ -21,7 +21,7 @@ pub(super) fn rules(reader: &mut Reader<'_>) -> Option<DuoRules> {
     let integrations = integrations(reader);
     let integration_strategy = reader.script("vestibule.duo.integrationStrategy");
     let principal_strategy = reader.script("vestibule.duo.principalStrategy");
-    let username_strategy = reader.script("vestibule.duo.usernameStrategy");
+    let username = username(reader);
     let health_check = reader.flag("idp.duo.oidc.healthcheck.enabled");
     let evidence = evidence(reader);
     let pending_lifetime = reader.duration("vestibule.duo.pendingLifetime");
@@ -29,10 +29,36 @@ pub(super) fn rules(reader: &mut Reader<'_>) -> Option<DuoRules> {
         integrations,
         integration_strategy,
         principal_strategy,
-        username_strategy,
+        username: username?,
         health_check: health_check?,
         evidence,
         pending_lifetime: pending_lifetime?,
+    })
+}
+
+/// How our user's name becomes the name at Duo: a script, else a rule.
+fn username(reader: &mut Reader<'_>) -> Option<DuoUsername> {
+    match reader.script("vestibule.duo.usernameStrategy") {
+        Some(script) => Some(DuoUsername::Script(script)),
+        None => reader.parsed("vestibule.duo.username", username_rule),
+    }
+}
+
+fn username_rule(text: &str) -> Option<DuoUsername> {
+    Some(match text.split_once(':') {
+        None => match text {
+            "asis" => DuoUsername::AsIs,
+            "lowercase" => DuoUsername::Lowercase,
+            "stripDomain" => DuoUsername::StripDomain,
+            _ => return None,
+        },
+        Some((_, "")) => return None,
+        Some(("addDomain", domain)) => DuoUsername::AddDomain(domain.to_owned()),
+        Some(("attribute", name)) => DuoUsername::Attribute(name.to_owned()),
+        Some(("template", template)) if template.contains("{user}") => {
+            DuoUsername::Template(template.to_owned())
+        }
+        Some(_) => return None,
     })
 }
 
@@ -66,7 +92,7 @@ fn integrations(reader: &mut Reader<'_>) -> BTreeMap<String, Arc<Integration>> {
 /// The default integration's keys: Shibboleth's, and two of ours.
 fn default_key(part: &str) -> String {
     match part {
-        "displayName" | "supportedPrincipals" => format!("vestibule.duo.{part}"),
+        "displayName" | "supportedPrincipals" | "interstitial" => format!("vestibule.duo.{part}"),
         part => format!("idp.duo.oidc.{part}"),
     }
 }
@@ -101,6 +127,7 @@ fn integration(
     let verifier = verifier(reader, &key);
     let principals = reader.principals(&key("supportedPrincipals"));
     let display_name = reader.text(&key("displayName"));
+    let interstitial = reader.flag(&key("interstitial"));
     Some(Integration {
         redirect_url: Some(redirect_url?),
         health_endpoint: health?,
@@ -112,6 +139,7 @@ fn integration(
             .map(|class| class.to_string())
             .collect(),
         display_name: display_name?,
+        interstitial: interstitial?,
         ..Integration::new(name, api_host?, client_id?, secret?)
     })
 }

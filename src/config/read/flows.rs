@@ -26,7 +26,12 @@ pub(super) fn classes(reader: &mut Reader<'_>) -> ClassOrder {
         for class in reader.classes(&key) {
             if order.iter().any(|(known, _)| *known == class) {
                 let found = format!("{class}, which has a strength already");
-                reader.error(&key, found, "one strength for a class", "keep it in one list");
+                reader.error(
+                    &key,
+                    found,
+                    "one strength for a class",
+                    "keep it in one list",
+                );
             } else {
                 order.push((class, strength));
             }

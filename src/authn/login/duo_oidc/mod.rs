@@ -3,30 +3,31 @@
 //! The browser leaves with a fresh `state` and `nonce`; both are good for one return. Whatever goes
 //! wrong becomes a [`DuoProblem`], never a result.
 
+mod choose;
+mod map;
+
 use super::run::{FlowTurn, Ground, Trouble};
 use super::values::{
     Answer, Call, Callback, CallbackOutcome, DuoProblem, DuoRecord, Form, Input, Page, Record,
 };
 use crate::authn::event::Event;
-use crate::authn::evidence::DuoVerified;
-use crate::authn::facts::FactKey;
-use crate::authn::flow::FlowId;
-use crate::authn::result::FactorResult;
-use crate::authn::strategy::{Decision, Trace};
 use crate::duo::claims::{self, Expected, VerifiedClaims};
 use crate::duo::integration::Integration;
 use crate::duo::oidc::{self, AuthorizeParameters, DuoError, HttpAnswer};
-use crate::saml::context::AuthnContextClassRef;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use choose::{Chosen, Unchosen, choose};
+use map::map;
 
 /// Where the flow stands.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum State {
     /// Integration and name are being chosen; a strategy waits for a fact.
     Choosing,
+    /// The page before the redirect is shown.
+    Offered(Chosen),
     /// The health check is under way.
     Checking(Chosen),
     /// The browser is at Duo.
@@ -45,16 +46,6 @@ pub(super) enum State {
     },
 }
 
-/// The integration and the name at Duo, chosen once for an attempt.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Chosen {
-    integration: String,
-    /// Our user.
-    username: String,
-    /// The user at Duo.
-    duo_username: String,
-}
-
 /// One trip to Duo.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Attempt {
@@ -67,7 +58,7 @@ pub(super) struct Attempt {
 /// Starts an attempt: chooses integration and name, then checks Duo's health.
 pub(super) fn start(ground: &mut Ground<'_>) -> FlowTurn<State> {
     match choose(ground) {
-        Ok(chosen) => begin(chosen, ground),
+        Ok(chosen) => offer(chosen, ground),
         Err(Unchosen::Needs(key)) => FlowTurn::Needs(key, State::Choosing),
         Err(Unchosen::NoUser) => FlowTurn::Fail(Event::NoCredentials),
         Err(Unchosen::Policy(reason)) => {
@@ -82,7 +73,16 @@ impl State {
         match (self, input) {
             (_, Input::Form(Form::Cancel)) => FlowTurn::Fail(Event::ReselectFlow),
             (Self::Choosing, Input::Answer(Answer::Fact(..)))
-            | (Self::Away(_) | Self::Stuck { .. }, Input::Form(Form::Retry)) => start(ground),
+            | (Self::Stuck { chosen: None, .. }, Input::Form(Form::Retry)) => start(ground),
+            (
+                Self::Offered(chosen)
+                | Self::Away(Attempt { chosen, .. })
+                | Self::Stuck {
+                    chosen: Some(chosen),
+                    ..
+                },
+                Input::Form(Form::Retry),
+            ) => begin(chosen, ground),
             (Self::Checking(chosen), Input::Answer(Answer::Health(answer))) => {
                 checked(chosen, &answer, ground)
             }
@@ -122,7 +122,7 @@ impl State {
                     ..attempt.record()
                 }))
             }
-            Self::Choosing | Self::Checking(_) | Self::Stuck { .. } => None,
+            Self::Choosing | Self::Offered(_) | Self::Checking(_) | Self::Stuck { .. } => None,
         }
     }
 
@@ -136,6 +136,10 @@ impl State {
             Self::Away(attempt) => {
                 let page = page(Some(&attempt.chosen), None, ground);
                 FlowTurn::Show(page, Self::Away(attempt))
+            }
+            Self::Offered(chosen) => {
+                let page = page(Some(&chosen), None, ground);
+                FlowTurn::Show(page, Self::Offered(chosen))
             }
             Self::Stuck { chosen, problem } => {
                 let page = page(chosen.as_ref(), Some(problem.clone()), ground);
@@ -180,47 +184,12 @@ impl Attempt {
     }
 }
 
-enum Unchosen {
-    Needs(FactKey),
-    NoUser,
-    Policy(String),
-}
-
-fn choose(ground: &mut Ground<'_>) -> Result<Chosen, Unchosen> {
-    let username = ground.core.username().ok_or(Unchosen::NoUser)?.to_owned();
-    let duo = &ground.rules.duo;
-    let strategies = &ground.rules.strategies;
-    let view = ground
-        .core
-        .view(ground.rules, Event::Proceed, ground.moment.now);
-    let (integration, first) = match &duo.integration_strategy {
-        Some(script) => settle(strategies.integration(script, &view))?,
-        None => ("default".to_owned(), Trace::default()),
-    };
-    let (duo_username, second) = match &duo.username_strategy {
-        Some(script) => settle(strategies.duo_username(script, &view))?,
-        None => (username.clone(), Trace::default()),
-    };
-    if !duo.integrations.contains_key(&integration) {
-        return Err(Unchosen::Policy("no such Duo integration".to_owned()));
-    }
-    if duo_username.is_empty() {
-        return Err(Unchosen::NoUser);
-    }
-    ground.core.keep(first);
-    ground.core.keep(second);
-    Ok(Chosen {
-        integration,
-        username,
-        duo_username,
-    })
-}
-
-fn settle<T>(decision: Decision<T>) -> Result<(T, Trace), Unchosen> {
-    match decision {
-        Decision::Made(value, trace) => Ok((value, trace)),
-        Decision::Needs(key) => Err(Unchosen::Needs(key)),
-        Decision::Failed(reason) => Err(Unchosen::Policy(reason)),
+/// The page before the redirect, where the integration wants one; it is also the place to choose
+/// another way.
+fn offer(chosen: Chosen, ground: &mut Ground<'_>) -> FlowTurn<State> {
+    match integration(&chosen, ground) {
+        Some(duo) if duo.interstitial => State::Offered(chosen).revisit(ground),
+        _ => begin(chosen, ground),
     }
 }
 
@@ -355,105 +324,6 @@ fn exchanged(attempt: Attempt, answer: &HttpAnswer, ground: &mut Ground<'_>) -> 
     }
 }
 
-/// From verified claims to a result: what the evidence proves bounds what may be claimed.
-fn map(attempt: Attempt, claims: VerifiedClaims, ground: &mut Ground<'_>) -> FlowTurn<State> {
-    match wanted_principals(&attempt, &claims, ground) {
-        Decision::Made(principals, trace) => {
-            ground.core.keep(trace);
-            succeed(&attempt, &claims, principals, ground)
-        }
-        Decision::Needs(key) => FlowTurn::Needs(
-            key,
-            State::Mapping {
-                attempt,
-                claims: Box::new(claims),
-            },
-        ),
-        Decision::Failed(reason) => {
-            ground
-                .records
-                .push(attempt.refused("refused: policy".to_owned()));
-            ground.core.note(reason);
-            stuck(Some(attempt.chosen), DuoProblem::Policy)
-        }
-    }
-}
-
-fn succeed(
-    attempt: &Attempt,
-    claims: &VerifiedClaims,
-    principals: BTreeSet<AuthnContextClassRef>,
-    ground: &mut Ground<'_>,
-) -> FlowTurn<State> {
-    ground.records.push(Record::Duo(DuoRecord {
-        response_state: attempt.parameters.state.clone(),
-        txid: claims.txid.clone(),
-        device_id: claims.device_id.clone(),
-        device_name: claims.device_name.clone(),
-        reason: claims.reason.clone(),
-        factor: claims.factor.clone(),
-        ..attempt.record()
-    }));
-    let Chosen {
-        integration,
-        username,
-        ..
-    } = attempt.chosen.clone();
-    let evidence = DuoVerified::attest(username, integration, claims);
-    let grade = ground
-        .rules
-        .duo
-        .evidence
-        .grade(&evidence, ground.core.request.force_authn);
-    let now = ground.moment.now;
-    let result = FactorResult::duo(evidence, grade, principals, &ground.rules.classes, now);
-    FlowTurn::Succeed(result)
-}
-
-/// Shibboleth's order: the integration's own always, and the mapping script's or else the flow's
-/// defaults. A script may name only what the flow or the integration declares.
-fn wanted_principals(
-    attempt: &Attempt,
-    claims: &VerifiedClaims,
-    ground: &Ground<'_>,
-) -> Decision<BTreeSet<AuthnContextClassRef>> {
-    let own = integration(&attempt.chosen, ground)
-        .map(|duo| duo.supported_principals.clone())
-        .unwrap_or_default();
-    let mut principals: BTreeSet<_> = own.into_iter().map(AuthnContextClassRef::new).collect();
-    let descriptor = ground.rules.flows.get(&FlowId::DuoOidc);
-    let declared = descriptor
-        .map(|d| d.supported_principals.as_slice())
-        .unwrap_or_default();
-    let Some(script) = &ground.rules.duo.principal_strategy else {
-        if descriptor.is_some_and(|d| d.add_default_principals) {
-            principals.extend(declared.iter().cloned());
-        }
-        return Decision::Made(principals, Trace::default());
-    };
-    let view = ground
-        .core
-        .view(ground.rules, Event::Proceed, ground.moment.now);
-    match ground
-        .rules
-        .strategies
-        .principals(script, &view, &claims.all)
-    {
-        Decision::Made(mapped, trace) => {
-            let undeclared = mapped
-                .iter()
-                .find(|class| !declared.contains(class) && !principals.contains(class));
-            if let Some(class) = undeclared {
-                return Decision::Failed(format!("{script} named an undeclared class {class}"));
-            }
-            principals.extend(mapped);
-            Decision::Made(principals, trace)
-        }
-        Decision::Needs(key) => Decision::Needs(key),
-        Decision::Failed(reason) => Decision::Failed(reason),
-    }
-}
-
 fn integration(chosen: &Chosen, ground: &Ground<'_>) -> Option<Arc<Integration>> {
     ground
         .rules
@@ -484,6 +354,7 @@ pub(super) fn current_page(state: &State, ground: &Ground<'_>) -> Page {
             attempt: Attempt { chosen, .. },
             ..
         }
+        | State::Offered(chosen)
         | State::Checking(chosen) => page(Some(chosen), None, ground),
         State::Choosing => page(None, None, ground),
     }

@@ -1,0 +1,96 @@
+//! Which Duo application a login goes to, and under which name.
+
+use super::super::run::Ground;
+use crate::authn::event::Event;
+use crate::authn::facts::{FactKey, FactValue};
+use crate::authn::rules::DuoUsername;
+use crate::authn::strategy::{Decision, Trace};
+use serde::{Deserialize, Serialize};
+
+/// The integration and the name at Duo, chosen once for an attempt.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(in crate::authn::login) struct Chosen {
+    pub(super) integration: String,
+    /// Our user.
+    pub(super) username: String,
+    /// The user at Duo.
+    pub(super) duo_username: String,
+}
+
+/// Why nothing was chosen.
+pub(super) enum Unchosen {
+    Needs(FactKey),
+    NoUser,
+    Policy(String),
+}
+
+/// Chooses the integration and the name, by script or by rule.
+pub(super) fn choose(ground: &mut Ground<'_>) -> Result<Chosen, Unchosen> {
+    let username = ground.core.username().ok_or(Unchosen::NoUser)?.to_owned();
+    let duo = &ground.rules.duo;
+    let strategies = &ground.rules.strategies;
+    let view = ground
+        .core
+        .view(ground.rules, Event::Proceed, ground.moment.now);
+    let (integration, first) = match &duo.integration_strategy {
+        Some(script) => settle(strategies.integration(script, &view))?,
+        None => ("default".to_owned(), Trace::default()),
+    };
+    let (duo_username, second) = match &duo.username {
+        DuoUsername::Script(script) => settle(strategies.duo_username(script, &view))?,
+        rule => (by_rule(rule, &username, ground)?, Trace::default()),
+    };
+    if !duo.integrations.contains_key(&integration) {
+        return Err(Unchosen::Policy("no such Duo integration".to_owned()));
+    }
+    if duo_username.is_empty() {
+        return Err(Unchosen::NoUser);
+    }
+    ground.core.keep(first);
+    ground.core.keep(second);
+    Ok(Chosen {
+        integration,
+        username,
+        duo_username,
+    })
+}
+
+fn settle<T>(decision: Decision<T>) -> Result<(T, Trace), Unchosen> {
+    match decision {
+        Decision::Made(value, trace) => Ok((value, trace)),
+        Decision::Needs(key) => Err(Unchosen::Needs(key)),
+        Decision::Failed(reason) => Err(Unchosen::Policy(reason)),
+    }
+}
+
+/// The name at Duo, compared byte for byte with what comes back.
+fn by_rule(rule: &DuoUsername, username: &str, ground: &Ground<'_>) -> Result<String, Unchosen> {
+    let local_part = username
+        .rsplit_once('@')
+        .map_or(username, |(local, _)| local);
+    Ok(match rule {
+        DuoUsername::AsIs | DuoUsername::Script(_) => username.to_owned(),
+        DuoUsername::Lowercase => username.to_lowercase(),
+        DuoUsername::StripDomain => local_part.to_owned(),
+        DuoUsername::AddDomain(_) if local_part != username => username.to_owned(),
+        DuoUsername::AddDomain(domain) => format!("{username}@{domain}"),
+        DuoUsername::Template(template) => template.replace("{user}", username),
+        DuoUsername::Attribute(name) => attribute(name, ground)?,
+    })
+}
+
+/// The single value of a directory attribute; none or several are no name.
+fn attribute(name: &str, ground: &Ground<'_>) -> Result<String, Unchosen> {
+    match ground.core.fetched.get(&FactKey::UserAttributes) {
+        None => Err(Unchosen::Needs(FactKey::UserAttributes)),
+        Some(FactValue::Attributes(attributes)) => match attributes.get(name).map(Vec::as_slice) {
+            Some([value]) => Ok(value.clone()),
+            _ => Err(Unchosen::Policy(format!(
+                "the attribute {name} does not have exactly one value"
+            ))),
+        },
+        Some(FactValue::Word(_) | FactValue::Unknown) => Err(Unchosen::Policy(
+            "the user's attributes are unknown".to_owned(),
+        )),
+    }
+}
