@@ -1,13 +1,10 @@
 //! What both benchmarks share: CPU time by the kernel's account, the yardstick (one raw OpenSSL
 //! RSA-2048 signature), and the login both measure.
 
-use openssl::asn1::Asn1Time;
-use openssl::hash::MessageDigest;
 use openssl::md::Md;
 use openssl::pkey::{PKey, Private};
 use openssl::pkey_ctx::PkeyCtx;
 use openssl::rsa::Rsa;
-use openssl::x509::{X509, X509NameBuilder};
 use std::fs;
 use std::process::Command;
 use std::time::Duration;
@@ -17,7 +14,7 @@ pub(crate) fn thread_cpu() -> Duration {
     cpu_in("/proc/thread-self/schedstat")
 }
 
-fn cpu_in(path: &str) -> Duration {
+pub(crate) fn cpu_in(path: &str) -> Duration {
     let text = fs::read_to_string(path).expect("a kernel with schedstat");
     let nanoseconds = text.split(' ').next().and_then(|field| field.parse().ok());
     Duration::from_nanos(nanoseconds.expect("schedstat begins with nanoseconds on a CPU"))
@@ -42,25 +39,6 @@ pub(crate) fn median(mut values: Vec<Duration>) -> Duration {
 pub(crate) fn rsa_key() -> PKey<Private> {
     let rsa = Rsa::generate(2048).expect("OpenSSL makes keys");
     PKey::from_rsa(rsa).expect("an RSA key is a key")
-}
-
-/// The key's self-signed certificate.
-pub(crate) fn certificate(key: &PKey<Private>) -> X509 {
-    let make = || {
-        let mut name = X509NameBuilder::new()?;
-        name.append_entry_by_text("CN", "bench")?;
-        let name = name.build();
-        let mut builder = X509::builder()?;
-        builder.set_version(2)?;
-        builder.set_subject_name(&name)?;
-        builder.set_issuer_name(&name)?;
-        builder.set_pubkey(key)?;
-        builder.set_not_before(&*Asn1Time::days_from_now(0)?)?;
-        builder.set_not_after(&*Asn1Time::days_from_now(30)?)?;
-        builder.sign(key, MessageDigest::sha256())?;
-        Ok::<_, openssl::error::ErrorStack>(builder.build())
-    };
-    make().expect("OpenSSL makes certificates")
 }
 
 /// One raw signature of a digest, as `openssl speed rsa2048` counts them.
