@@ -8,6 +8,7 @@ use Ends::{Class, Refused};
 use Prompt::{Duo, Password};
 use Session::{Mfa, Nothing, PasswordOnly};
 use serde_json::json;
+use std::fmt::Write as _;
 
 const UNSPECIFIED: &str = "urn:oasis:names:tc:SAML:2.0:ac:classes:unspecified";
 const MICROSOFT_MFA: &str = "http://schemas.microsoft.com/claims/multipleauthn";
@@ -270,10 +271,11 @@ const LATER: &[(&str, &str)] = &[
 ];
 
 fn with_declaration(mut request: AuthnRequest) -> AuthnRequest {
-    request.body.push_str(&format!(
+    let _ = write!(
+        request.body,
         "<p:RequestedAuthnContext><a:AuthnContextClassRef>{PPT}</a:AuthnContextClassRef>\
          <a:AuthnContextDeclRef>{PPT}</a:AuthnContextDeclRef></p:RequestedAuthnContext>"
-    ));
+    );
     request
 }
 

@@ -55,7 +55,7 @@ fn s39_a_name_that_only_looks_the_same_is_refused() {
     ] {
         let claims = json!({ "preferred_username": name });
         refused.finish(name, |duo| {
-            duo.outcome(&json!({ "outcome": "push", "claims": claims }))
+            duo.outcome(&json!({ "outcome": "push", "claims": claims }));
         });
     }
 }

@@ -193,7 +193,7 @@ fn s24_a_response_answers_its_own_request_and_no_other() {
     let answer = response(&browser.log_in(&first.url(&deployment.base_url), ALICE));
     assert_eq!(
         answer.values("Response", "InResponseTo"),
-        [first.id.clone()]
+        std::slice::from_ref(&first.id)
     );
     assert_eq!(
         answer.values("SubjectConfirmationData", "InResponseTo"),
@@ -201,13 +201,16 @@ fn s24_a_response_answers_its_own_request_and_no_other() {
     );
     assert_eq!(
         answer.values("SubjectConfirmationData", "Recipient"),
-        [party.acs.clone()]
+        std::slice::from_ref(&party.acs)
     );
     assert_eq!(
         answer.values("Response", "Destination"),
-        [party.acs.clone()]
+        std::slice::from_ref(&party.acs)
     );
-    assert_eq!(answer.texts("Audience"), [party.entity_id.clone()]);
+    assert_eq!(
+        answer.texts("Audience"),
+        std::slice::from_ref(&party.entity_id)
+    );
     let second = party.request();
     let answer = response(&browser.log_in(&second.url(&deployment.base_url), ALICE));
     assert_eq!(answer.values("Response", "InResponseTo"), [second.id]);

@@ -1,7 +1,7 @@
 //! S37, S38, S41, S43 to S46, S63: nobody gets further than what was proved.
 
 use super::{
-    approve, assert_no_assertion, at_duo, response, serving, serving_with_mfa_rule, trust,
+    answer, approve, assert_no_assertion, at_duo, response, serving, serving_with_mfa_rule, trust,
 };
 use crate::harness::browser::{ALICE, Browser, Page, Prompt};
 use crate::harness::idp::Deployment;
@@ -94,9 +94,9 @@ fn s38_each_tab_finishes_its_own_login() {
     let second = approve(&deployment, &mut browser, &second);
     // The later tab comes back first.
     let page = browser.open(second.as_str());
-    assert_eq!(Response::on(&page).expect(page.body()).posted_to, two.acs);
+    assert_eq!(answer(&page).posted_to, two.acs);
     let page = browser.open(first.as_str());
-    assert_eq!(Response::on(&page).expect(page.body()).posted_to, one.acs);
+    assert_eq!(answer(&page).posted_to, one.acs);
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn s38_a_state_is_good_once() {
     let page = at_duo(&mut browser, &party.request().url(&deployment.base_url));
     let callback = approve(&deployment, &mut browser, &page);
     let page = browser.open(callback.as_str());
-    assert_eq!(Response::on(&page).expect(page.body()).class(), MFA);
+    assert_eq!(answer(&page).class(), MFA);
     assert_no_assertion(&browser.open(callback.as_str()), "the callback again");
     assert_eq!(exchanges(&deployment), 1);
 }

@@ -92,3 +92,8 @@ fn approve(deployment: &Deployment, browser: &mut Browser, page: &Page) -> Url {
 fn response(arrival: &Arrival) -> Response {
     Response::of(arrival)
 }
+
+/// The response on this page.
+fn answer(page: &Page) -> Response {
+    Response::on(page).unwrap_or_else(|| panic!("no response: {}", page.body()))
+}

@@ -160,9 +160,9 @@ fn files_below(directory: &Path) -> Vec<PathBuf> {
         for entry in fs::read_dir(&directory).into_iter().flatten() {
             let path = entry.unwrap().path();
             if path.is_dir() {
-                pending.push(path)
+                pending.push(path);
             } else {
-                found.push(path)
+                found.push(path);
             }
         }
     }

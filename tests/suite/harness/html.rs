@@ -175,15 +175,12 @@ pub(crate) fn unescape(text: &str) -> String {
     while let Some((before, after)) = rest.split_once('&') {
         out.push_str(before);
         let (name, tail) = after.split_once(';').unwrap_or((after, ""));
-        match reference(name) {
-            Some(character) => {
-                out.push(character);
-                rest = tail;
-            }
-            None => {
-                out.push('&');
-                rest = after;
-            }
+        if let Some(character) = reference(name) {
+            out.push(character);
+            rest = tail;
+        } else {
+            out.push('&');
+            rest = after;
         }
     }
     out + rest

@@ -71,7 +71,7 @@ impl Request {
         };
         let port = self.url.port_or_known_default().unwrap_or(80);
         let mut stream = TcpStream::connect((address, port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        stream.set_read_timeout(Some(Duration::from_mins(1)))?;
         let answer = if self.url.scheme() == "https" {
             let mut connector = SslConnector::builder(SslMethod::tls_client())?;
             connector.set_verify(SslVerifyMode::NONE);
@@ -158,11 +158,33 @@ fn exchange(stream: &mut (impl Read + Write), request: &[u8]) -> std::io::Result
     stream.write_all(request)?;
     stream.flush()?;
     let mut answer = Vec::new();
-    match stream.read_to_end(&mut answer) {
-        Ok(_) => Ok(answer),
-        // A server that closes a TLS connection without a word has still answered.
-        Err(_) if !answer.is_empty() => Ok(answer),
-        Err(error) => Err(error),
+    let mut piece = [0; 16 * 1024];
+    while !is_whole(&answer) {
+        match stream.read(&mut piece) {
+            Ok(0) => break,
+            Ok(read) => answer.extend_from_slice(&piece[..read]),
+            // A server that closes a TLS connection without a word has still answered.
+            Err(_) if !answer.is_empty() => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(answer)
+}
+
+/// Whether the answer has all its body; not every server heeds `Connection: close`.
+fn is_whole(answer: &[u8]) -> bool {
+    let Some(split) = answer.windows(4).position(|four| four == b"\r\n\r\n") else {
+        return false;
+    };
+    let head = String::from_utf8_lossy(&answer[..split]).to_lowercase();
+    let body = &answer[split + 4..];
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length:"));
+    match length.and_then(|length| length.trim().parse().ok()) {
+        Some(length) => body.len() >= length,
+        None if head.contains("transfer-encoding: chunked") => unchunked(body).is_some(),
+        None => false,
     }
 }
 
