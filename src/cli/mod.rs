@@ -4,6 +4,7 @@
 //! is listed in [`Command`] and dispatched in [`run`].
 
 pub mod check;
+pub mod duo;
 pub mod init;
 pub mod metadata;
 pub mod user;
@@ -55,6 +56,8 @@ enum Command {
     Metadata(metadata::Args),
     /// Keeps the htpasswd file.
     User(user::Args),
+    /// Duo's side: the health of every integration, the simulator.
+    Duo(duo::Args),
 }
 
 /// Parses the command line and runs one command.
@@ -65,6 +68,7 @@ pub fn run() -> ExitCode {
         Command::Check(args) => check::run(&context, &args),
         Command::Metadata(args) => metadata::run(&context, &args),
         Command::User(args) => user::run(&context, args),
+        Command::Duo(args) => duo::run(&context, args),
     }
 }
 

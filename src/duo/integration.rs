@@ -96,10 +96,13 @@ impl Integration {
 
     /// Every fault of its fields; empty when Duo can be called with it.
     pub fn faults(&self) -> Vec<IntegrationFault> {
-        let client_id = fault(Field::ClientId, exactly(&self.client_id, 20));
+        let client_id = fault(
+            Field::ClientId,
+            exactly(&self.client_id, 20, u8::is_ascii_alphanumeric),
+        );
         let secret = fault(
             Field::ClientSecret,
-            exactly(self.client_secret.expose(), 40),
+            exactly(self.client_secret.expose(), 40, u8::is_ascii_graphic),
         );
         let host = fault(Field::ApiHost, host_fault(&self.api_host));
         let redirect = fault(
@@ -144,7 +147,7 @@ pub enum Problem {
     },
     /// Longer than this many characters.
     TooLong(usize),
-    /// Characters other than letters and digits.
+    /// Characters that Duo never uses there.
     Characters,
     /// `https://` in front: the bare host is wanted.
     Scheme,
@@ -163,7 +166,7 @@ impl fmt::Display for Problem {
                 write!(f, "{found} characters where {expected} are needed")
             }
             Self::TooLong(limit) => write!(f, "more than {limit} characters"),
-            Self::Characters => f.write_str("characters other than letters and digits"),
+            Self::Characters => f.write_str("characters that Duo never uses there"),
             Self::Scheme => f.write_str("a scheme where the bare host is wanted"),
             Self::Path => f.write_str("a slash where the bare host is wanted"),
             Self::Host => f.write_str("not a host name, optionally with a port"),
@@ -176,12 +179,11 @@ fn fault(field: Field, problem: Option<Problem>) -> Option<IntegrationFault> {
     problem.map(|problem| IntegrationFault { field, problem })
 }
 
-/// Letters and digits: Duo makes no others, and its Java SDK refuses them.
-fn exactly(value: &str, expected: usize) -> Option<Problem> {
+fn exactly(value: &str, expected: usize, allowed: fn(&u8) -> bool) -> Option<Problem> {
     let found = value.chars().count();
     if found != expected {
         Some(Problem::Length { found, expected })
-    } else if value.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+    } else if value.as_bytes().iter().all(allowed) {
         None
     } else {
         Some(Problem::Characters)
@@ -274,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn the_client_id_has_20_and_the_secret_40_letters_and_digits() {
+    fn the_client_id_has_20_letters_and_digits_and_the_secret_40_characters() {
         let mut integration = good();
         integration.client_id = "DITESTTESTTESTTEST0".to_owned();
         integration.client_secret = Secret::new("0".repeat(41));
@@ -292,6 +294,16 @@ mod tests {
         assert_eq!(
             integration.faults(),
             one(Field::ClientId, Problem::Characters)
+        );
+    }
+
+    #[test]
+    fn a_blank_in_the_secret_is_a_fault() {
+        let mut integration = good();
+        integration.client_secret = Secret::new(" 123456789abcdefghijABCDEFGHIJ0123456789");
+        assert_eq!(
+            integration.faults(),
+            one(Field::ClientSecret, Problem::Characters)
         );
     }
 

@@ -54,7 +54,8 @@ fn add_fault(arrival: &Arrival, state: &mut State) -> Done {
 
 fn seed_user(arrival: &Arrival, state: &mut State) -> Done {
     let seeded: SeededUser = body(arrival)?;
-    let user: User = serde_json::from_value(Value::Object(seeded.rest)).map_err(|error| error.to_string())?;
+    let user: User =
+        serde_json::from_value(Value::Object(seeded.rest)).map_err(|error| error.to_string())?;
     state.users.insert(seeded.username, user);
     Ok(())
 }
@@ -66,7 +67,8 @@ fn change_settings(arrival: &Arrival, state: &mut State) -> Done {
     for (name, value) in change {
         settings[name] = value;
     }
-    state.settings = serde_json::from_value::<Settings>(settings).map_err(|error| error.to_string())?;
+    state.settings =
+        serde_json::from_value::<Settings>(settings).map_err(|error| error.to_string())?;
     Ok(())
 }
 

@@ -136,7 +136,7 @@ fn spoil(claims: &mut Value, fault: TokenFault, grant: &Grant) {
     let username = &grant.authorization.username;
     match fault {
         TokenFault::WrongIssuer => {
-            claims["iss"] = json!("https://elsewhere.example/oauth/v1/token")
+            claims["iss"] = json!("https://elsewhere.example/oauth/v1/token");
         }
         TokenFault::WrongAudience => claims["aud"] = json!("DIELSEWHEREELSEWHERE"),
         TokenFault::WrongNonce => claims["nonce"] = json!("n".repeat(36)),

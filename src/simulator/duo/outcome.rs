@@ -38,7 +38,7 @@ pub enum Redirect {
 }
 
 impl Outcome {
-    /// The outcome of this name; [`Outcome::NAMES`] lists them.
+    /// The outcome of this name; [`Outcome::names`] lists them.
     pub fn named(name: &str) -> Option<Self> {
         let name = match normal(name).as_str() {
             "allow" | "approve" => "push".to_owned(),
@@ -76,8 +76,8 @@ impl Outcome {
     }
 
     /// Names that [`Outcome::named`] knows.
-    pub fn names() -> impl Iterator<Item = &'static str> {
-        ALLOWED.iter().chain(DENIED).map(|row| row.0)
+    pub fn names() -> Vec<&'static str> {
+        ALLOWED.iter().chain(DENIED).map(|row| row.0).collect()
     }
 
     /// Whether Duo lets the user in.
