@@ -61,7 +61,7 @@ pub fn sso_success<'a>(
     success: &'a Success,
     issued: &Issued<'a>,
 ) -> Fields<'a> {
-    let mut fields = common(exchange);
+    let mut fields = exchange_fields(exchange);
     of_request(&mut fields, request, exchange.shorten_bindings);
     of_issued(&mut fields, issued, exchange.now);
     let result = &success.result;
@@ -86,7 +86,7 @@ pub fn sso_failure<'a>(
     failure: &'a Failure,
     answered: Option<&'a Status>,
 ) -> Fields<'a> {
-    let mut fields = common(exchange);
+    let mut fields = exchange_fields(exchange);
     of_request(&mut fields, request, exchange.shorten_bindings);
     fields.set_some(Label::Username, failure.username.as_deref());
     of_event(&mut fields, failure.event);
@@ -101,7 +101,7 @@ pub fn sso_refusal<'a>(
     refusal: &'a RelyingPartyRefusal,
     inbound: Binding,
 ) -> Fields<'a> {
-    let mut fields = common(exchange);
+    let mut fields = exchange_fields(exchange);
     fields.set(Label::RelyingParty, refusal.issuer.as_str());
     fields.set_some(Label::RequestId, refusal.in_response_to.as_deref());
     fields.set_some(Label::InResponseTo, refusal.in_response_to.as_deref());
@@ -122,7 +122,7 @@ pub fn sso_local<'a>(
     refusal: &'a LocalRefusal,
     inbound: Option<Binding>,
 ) -> Fields<'a> {
-    let mut fields = common(exchange);
+    let mut fields = exchange_fields(exchange);
     fields.set_some(Label::RelyingParty, refusal.claimed_issuer.as_deref());
     let inbound = inbound.map(|inbound| binding(inbound, exchange.shorten_bindings));
     fields.set_some(Label::InboundBinding, inbound);
@@ -137,7 +137,7 @@ pub fn duo<'a>(
     relying_party: &'a str,
     record: &'a DuoRecord,
 ) -> Fields<'a> {
-    let mut fields = common(exchange);
+    let mut fields = exchange_fields(exchange);
     fields.set(Label::RelyingParty, relying_party);
     fields.set(Label::AttemptedFlow, FlowId::DuoOidc.as_str());
     fields.set(Label::Flow, FlowId::DuoOidc.as_str());
@@ -173,7 +173,7 @@ pub fn password<'a>(
     request: &'a AuthnRequest,
     check: &PasswordCheck<'a>,
 ) -> Fields<'a> {
-    let mut fields = common(exchange);
+    let mut fields = exchange_fields(exchange);
     of_request(&mut fields, request, exchange.shorten_bindings);
     fields.set(Label::Flow, FlowId::Password.as_str());
     fields.set(Label::AttemptedFlow, FlowId::Password.as_str());
@@ -184,7 +184,7 @@ pub fn password<'a>(
     fields
 }
 
-fn common<'a>(exchange: &Exchange<'a>) -> Fields<'a> {
+fn exchange_fields<'a>(exchange: &Exchange<'a>) -> Fields<'a> {
     let mut fields = Fields::default();
     let client = exchange.client.map(|address| address.to_string());
     fields.set_some(Label::ClientAddress, client);
