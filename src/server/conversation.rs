@@ -10,6 +10,7 @@ use crate::server::storage::{Context, Entry, Key, Storage, StorageError, decode,
 use crate::server::world::hex;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 use subtle::ConstantTimeEq as _;
 
 /// What stands under a login's id.
@@ -32,6 +33,10 @@ pub struct Asked {
     pub transaction: String,
     /// When it arrived.
     pub started: Timestamp,
+    /// From where, as the audit records it.
+    pub client: Option<IpAddr>,
+    /// `User-Agent`, cut.
+    pub user_agent: String,
 }
 
 /// A login that waits for its browser.

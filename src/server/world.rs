@@ -3,7 +3,10 @@
 use crate::audit::Category;
 use crate::authn::moment::Moment;
 use crate::config::settings::Settings;
+use crate::server::back_end::directory::CsvDirectory;
+use crate::server::back_end::duo::HttpDuoClient;
 use crate::server::back_end::{Directory, DuoClient};
+use crate::server::logs::AuditFiles;
 use jiff::Timestamp;
 use std::fmt;
 use std::sync::Arc;
@@ -121,6 +124,39 @@ impl Random for SystemRandom {
     #[expect(clippy::disallowed_methods, reason = "the one source of randomness")]
     fn fill(&self, buffer: &mut [u8]) {
         openssl::rand::rand_bytes(buffer).expect("OpenSSL's generator is seeded by the system");
+    }
+}
+
+/// The real back ends.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RealBackEnds;
+
+impl BackEnds for RealBackEnds {
+    fn duo(&self, settings: &Settings) -> Result<Arc<dyn DuoClient>, String> {
+        Ok(Arc::new(HttpDuoClient::new(&settings.duo_http)?))
+    }
+
+    fn directory(&self, settings: &Settings) -> Result<Arc<dyn Directory>, String> {
+        let directory = CsvDirectory::open(&settings.attributes.csv);
+        Ok(Arc::new(directory.map_err(|error| error.to_string())?))
+    }
+}
+
+impl World {
+    /// The real world, with the audit files of these settings.
+    pub fn real(settings: &Settings) -> std::io::Result<Self> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let audit = AuditFiles::open(
+            &settings.logging,
+            settings.audit.on_failure,
+            Arc::clone(&clock),
+        )?;
+        Ok(Self {
+            clock,
+            random: Arc::new(SystemRandom),
+            audit: Arc::new(audit),
+            back_ends: Arc::new(RealBackEnds),
+        })
     }
 }
 

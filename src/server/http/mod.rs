@@ -1,3 +1,164 @@
 //! HTTP: one file for each endpoint, named after its URL.
+//!
+//! Paths are compared as they come, without decoding: what is spelled another way is not found.
 
+mod admin_reload;
+mod ask;
 pub mod client_address;
+mod documents;
+mod duo_callback;
+mod exchange;
+mod execution;
+mod finish;
+mod parameters;
+mod reply;
+mod sso;
+mod sso_post;
+mod sso_redirect;
+mod sso_unsolicited;
+pub mod visit;
+
+use crate::server::app::App;
+use actix_web::http::{Method, StatusCode, header};
+use actix_web::web::{Bytes, Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use exchange::Exchange;
+use futures_util::StreamExt as _;
+use reply::{Fault, Reply, respond};
+use std::time::Duration;
+
+/// No form or message of ours is larger; a Redirect message is bounded by the URL.
+const MAX_BODY: usize = 1 << 20;
+/// A client that sends its body slower than this is let go.
+const BODY_TIME: Duration = Duration::from_secs(20);
+
+/// Every request comes here.
+pub async fn dispatch(request: HttpRequest, payload: Payload, app: Data<App>) -> HttpResponse {
+    let method = request.method().clone();
+    let exchange = Exchange::new(app.into_inner(), request);
+    let answer = match method {
+        Method::GET => get(&exchange).await,
+        Method::POST => match body(&exchange, payload).await {
+            Ok(body) => post(&exchange, &body).await,
+            Err(fault) => Err(fault),
+        },
+        _ => Err(METHOD_NOT_ALLOWED),
+    };
+    respond(&exchange, answer)
+}
+
+const METHOD_NOT_ALLOWED: Fault =
+    Fault::Request(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed");
+
+/// An endpoint.
+enum Route<'p> {
+    RedirectSso,
+    PostSso,
+    UnsolicitedSso,
+    DuoCallback,
+    OwnMetadata,
+    Live,
+    Ready,
+    Status,
+    Reload,
+    Static(&'p str),
+}
+
+fn route(exchange: &Exchange) -> Result<Route<'_>, Fault> {
+    let path = exchange.path();
+    let generation = &exchange.generation;
+    if generation.callback_paths.iter().any(|known| known == path) {
+        return Ok(Route::DuoCallback);
+    }
+    let base = &generation.settings.base_url.path;
+    match path.strip_prefix(base.as_str()).unwrap_or("") {
+        "/profile/SAML2/Redirect/SSO" => Ok(Route::RedirectSso),
+        "/profile/SAML2/POST/SSO" => Ok(Route::PostSso),
+        "/profile/SAML2/Unsolicited/SSO" => Ok(Route::UnsolicitedSso),
+        "/shibboleth" => Ok(Route::OwnMetadata),
+        "/health/live" => Ok(Route::Live),
+        "/health/ready" => Ok(Route::Ready),
+        "/status" => Ok(Route::Status),
+        "/admin/reload" => Ok(Route::Reload),
+        below => match below.strip_prefix("/static/") {
+            Some(name) => Ok(Route::Static(name)),
+            None => Err(documents::NOT_FOUND),
+        },
+    }
+}
+
+async fn get(exchange: &Exchange) -> Result<Reply, Fault> {
+    let route = route(exchange)?;
+    let is_login = matches!(
+        route,
+        Route::RedirectSso | Route::PostSso | Route::UnsolicitedSso
+    );
+    if is_login && let Some(id) = execution::id(exchange) {
+        return execution::show(exchange, id?).await;
+    }
+    match route {
+        Route::RedirectSso => sso_redirect::receive(exchange).await,
+        Route::UnsolicitedSso => sso_unsolicited::receive(exchange).await,
+        Route::DuoCallback => duo_callback::receive(exchange).await,
+        Route::OwnMetadata => Ok(documents::own_metadata(exchange)),
+        Route::Live => Ok(documents::live()),
+        Route::Ready => Ok(documents::ready(exchange).await),
+        Route::Status => documents::status(exchange),
+        Route::Static(name) => documents::asset(exchange, name),
+        Route::PostSso | Route::Reload => Err(METHOD_NOT_ALLOWED),
+    }
+}
+
+async fn post(exchange: &Exchange, body: &[u8]) -> Result<Reply, Fault> {
+    match route(exchange)? {
+        Route::RedirectSso | Route::PostSso | Route::UnsolicitedSso => {
+            post_login(exchange, body).await
+        }
+        Route::Reload => admin_reload::receive(exchange).await,
+        _ => Err(METHOD_NOT_ALLOWED),
+    }
+}
+
+async fn post_login(exchange: &Exchange, body: &[u8]) -> Result<Reply, Fault> {
+    if !is_form(exchange) {
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return Err(Fault::Request(status, "BadRequest"));
+    }
+    match execution::id(exchange) {
+        Some(id) => execution::submit(exchange, id?, body).await,
+        None if matches!(route(exchange)?, Route::PostSso) => {
+            sso_post::receive(exchange, body).await
+        }
+        None => Err(METHOD_NOT_ALLOWED),
+    }
+}
+
+fn is_form(exchange: &Exchange) -> bool {
+    let content_type = exchange.header(header::CONTENT_TYPE);
+    let media_type = content_type.split(';').next().unwrap_or("").trim();
+    media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
+/// The body, within its size and its time.
+async fn body(exchange: &Exchange, payload: Payload) -> Result<Bytes, Fault> {
+    route(exchange)?;
+    let read = async move {
+        let mut payload = payload;
+        let mut body = actix_web::web::BytesMut::new();
+        while let Some(chunk) = payload.next().await {
+            let chunk = chunk.map_err(|_| Fault::BAD_REQUEST)?;
+            if body.len() + chunk.len() > MAX_BODY {
+                let status = StatusCode::PAYLOAD_TOO_LARGE;
+                return Err(Fault::Request(status, "BadRequest"));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body.freeze())
+    };
+    tokio::time::timeout(BODY_TIME, read)
+        .await
+        .unwrap_or(Err(Fault::Request(
+            StatusCode::REQUEST_TIMEOUT,
+            "BadRequest",
+        )))
+}

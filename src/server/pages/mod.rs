@@ -186,6 +186,11 @@ impl Pages {
             .render(self.values(view, frame, language))
     }
 
+    /// The language a page would be in.
+    pub fn language(&self, accept_language: &str) -> &str {
+        &self.messages.negotiate(accept_language).tag
+    }
+
     /// A static file by name.
     pub fn asset(&self, name: &str) -> Option<&Asset> {
         self.assets.get(name)

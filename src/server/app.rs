@@ -1,0 +1,71 @@
+//! What every request shares: the world, the store, the generation in force.
+
+use crate::config::settings::{Settings, StorageSettings};
+use crate::server::generation::Generation;
+use crate::server::metadata::MetadataFolder;
+use crate::server::replay::ReplayCache;
+use crate::server::storage::memory::Memory;
+use crate::server::storage::redb::Redb;
+use crate::server::storage::{Storage, StorageError};
+use crate::server::world::World;
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use std::sync::Arc;
+
+/// Unfinished logins and sessions that this process alone keeps.
+const MEMORY_RECORDS: usize = 1_000_000;
+/// Requests remembered for as long as they could be replayed: minutes.
+const REPLAY_RECORDS: usize = 4_000_000;
+
+/// The running service.
+#[derive(Debug)]
+pub struct App {
+    /// Time, randomness, audit, back ends.
+    pub world: World,
+    /// Logins and sessions.
+    pub storage: Arc<dyn Storage>,
+    /// Requests seen.
+    pub replay: ReplayCache,
+    /// Relying parties.
+    pub metadata: MetadataFolder,
+    /// When it started.
+    pub started: Timestamp,
+    generation: ArcSwap<Generation>,
+}
+
+impl App {
+    /// Opens the store and makes the first generation.
+    pub fn build(settings: Settings, world: World) -> Result<Self, String> {
+        let storage = open(&settings.storage, &world).map_err(|error| error.to_string())?;
+        Ok(Self {
+            metadata: MetadataFolder::open(&settings.metadata.folder),
+            generation: ArcSwap::from_pointee(Generation::build(settings, &world)?),
+            replay: ReplayCache::new(REPLAY_RECORDS),
+            started: world.now(),
+            storage,
+            world,
+        })
+    }
+
+    /// The generation in force.
+    pub fn generation(&self) -> Arc<Generation> {
+        self.generation.load_full()
+    }
+
+    /// Puts another generation in force; logins of the old one start again from their requests.
+    pub fn replace(&self, generation: Generation) {
+        self.metadata.move_to(&generation.settings.metadata.folder);
+        self.generation.store(Arc::new(generation));
+    }
+}
+
+fn open(settings: &StorageSettings, world: &World) -> Result<Arc<dyn Storage>, StorageError> {
+    let clock = Arc::clone(&world.clock);
+    match settings {
+        StorageSettings::Memory => Ok(Arc::new(Memory::new(clock, MEMORY_RECORDS))),
+        StorageSettings::Redb(path) => Ok(Arc::new(Redb::open(path, clock)?)),
+        StorageSettings::Redis(_) | StorageSettings::Postgres(_) => Err(StorageError::Failed(
+            "vestibule.storage: this version keeps state in memory: or redb:".to_owned(),
+        )),
+    }
+}

@@ -1,0 +1,95 @@
+//! One generation of the configuration with everything made from it: immutable, swapped as a whole.
+
+use crate::config::settings::Settings;
+use crate::saml::own_metadata::OwnMetadata;
+use crate::server::back_end::password::PasswordBackEnd;
+use crate::server::back_end::{Directory, DuoClient};
+use crate::server::pages::Pages;
+use crate::server::world::World;
+use std::sync::Arc;
+
+/// Where Duo sends browsers back to unless an integration names another place.
+const CALLBACK: &str = "/profile/Authn/Duo/2FA/duo-callback";
+
+/// Settings and what was made from them.
+#[derive(Debug)]
+pub struct Generation {
+    /// The settings.
+    pub settings: Settings,
+    /// Templates and texts.
+    pub pages: Pages,
+    /// The Duo client.
+    pub duo: Arc<dyn DuoClient>,
+    /// The attribute source.
+    pub directory: Arc<dyn Directory>,
+    /// The password check.
+    pub password: PasswordBackEnd,
+    /// Our own metadata document.
+    pub own_metadata: String,
+    /// Paths that Duo sends browsers back to.
+    pub callback_paths: Vec<String>,
+    /// Where a form of ours may lead: Duo, after the redirect that answers it.
+    pub form_targets: String,
+}
+
+impl Generation {
+    /// Makes everything, or says what is wrong with the settings.
+    pub fn build(settings: Settings, world: &World) -> Result<Self, String> {
+        Ok(Self {
+            pages: Pages::load(&settings.home, &settings.fallback_languages)?,
+            duo: world.back_ends.duo(&settings)?,
+            directory: world.back_ends.directory(&settings)?,
+            password: PasswordBackEnd::start(&settings.password, Arc::clone(&world.clock))
+                .map_err(|error| format!("password threads: {error}"))?,
+            own_metadata: own_metadata(&settings).to_xml(),
+            callback_paths: callback_paths(&settings),
+            form_targets: form_targets(&settings),
+            settings,
+        })
+    }
+
+    /// A path below the base URL's.
+    pub fn path(&self, below: &str) -> String {
+        format!("{}{below}", self.settings.base_url.path)
+    }
+}
+
+fn own_metadata(settings: &Settings) -> OwnMetadata {
+    OwnMetadata {
+        entity_id: settings.entity_id.clone(),
+        scopes: settings.scopes.clone(),
+        base_url: settings.base_url.url.clone(),
+        signing_certificates: settings
+            .signing_keys
+            .iter()
+            .map(|key| key.certificate_base64().to_owned())
+            .collect(),
+        encryption_certificates: settings.encryption_certificates.clone(),
+        want_authn_requests_signed: settings.acceptance.require_signed,
+        display_name: None,
+    }
+}
+
+fn callback_paths(settings: &Settings) -> Vec<String> {
+    let integrations = settings.rules.duo.integrations.values();
+    integrations
+        .filter_map(|integration| url::Url::parse(integration.redirect_url.as_deref()?).ok())
+        .map(|url| url.path().to_owned())
+        .chain([format!("{}{CALLBACK}", settings.base_url.path)])
+        .collect()
+}
+
+/// A browser checks `form-action` again at every redirect that follows a form, so the login page
+/// must name Duo's hosts, those of its prompt included (duo-protocol F23).
+fn form_targets(settings: &Settings) -> String {
+    let integrations = settings.rules.duo.integrations.values();
+    let mut hosts: Vec<String> = integrations
+        .map(|integration| format!("https://{}", integration.api_host))
+        .collect();
+    if !hosts.is_empty() {
+        hosts.push("https://*.duosecurity.com".to_owned());
+    }
+    hosts.sort();
+    hosts.dedup();
+    hosts.join(" ")
+}

@@ -1,0 +1,92 @@
+//! Asks the back end that a step of a login names.
+
+use crate::authn::facts::{FactKey, FactValue};
+use crate::authn::login::{Answer, Call};
+use crate::duo::integration::Integration;
+use crate::duo::oidc::{FormRequest, HttpAnswer, health_check, read_health};
+use crate::server::generation::Generation;
+use crate::server::world::World;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Columns of a user's record that name groups.
+const GROUPS: [&str; 3] = ["groups", "isMemberOf", "memberOf"];
+
+/// What the back end says; that it could not say anything is an answer too.
+pub async fn ask(generation: &Generation, world: &World, call: Call) -> Answer {
+    match call {
+        Call::Password { username, password } => {
+            Answer::Password(generation.password.check(&username, password).await)
+        }
+        Call::Health {
+            integration,
+            request,
+        } => Answer::Health(send(generation, &integration, &request).await),
+        Call::Token {
+            integration,
+            request,
+        } => Answer::Token(send(generation, &integration, &request).await),
+        Call::Fact(key, username) => {
+            Answer::Fact(key, fact(generation, world, key, &username).await)
+        }
+    }
+}
+
+async fn send(generation: &Generation, name: &str, request: &FormRequest) -> HttpAnswer {
+    match integration(generation, name) {
+        Some(integration) => generation.duo.send(&integration, request).await,
+        None => HttpAnswer::Transport {
+            reason: "no such integration".to_owned(),
+        },
+    }
+}
+
+fn integration(generation: &Generation, name: &str) -> Option<Arc<Integration>> {
+    generation.settings.rules.duo.integrations.get(name).cloned()
+}
+
+async fn fact(generation: &Generation, world: &World, key: FactKey, username: &str) -> FactValue {
+    match key {
+        FactKey::UserAttributes => record(generation, username)
+            .await
+            .map_or(FactValue::Unknown, FactValue::Attributes),
+        FactKey::UserGroups => groups(generation, username).await,
+        FactKey::DuoHealth => health(generation, world).await,
+        // The Auth API has keys of its own, which are not configured.
+        FactKey::DuoPreauth => FactValue::Unknown,
+    }
+}
+
+async fn record(
+    generation: &Generation,
+    username: &str,
+) -> Option<BTreeMap<String, Vec<String>>> {
+    let record = generation.directory.record(username).await;
+    record
+        .inspect_err(|error| tracing::error!(%error, "the directory did not answer"))
+        .ok()
+}
+
+/// A source without any group column cannot say who is in a group: that is unknown, not none.
+async fn groups(generation: &Generation, username: &str) -> FactValue {
+    let Some(record) = record(generation, username).await else {
+        return FactValue::Unknown;
+    };
+    let named = GROUPS.iter().find_map(|column| record.get(*column));
+    named.map_or(FactValue::Unknown, |groups| {
+        FactValue::Attributes(BTreeMap::from([("groups".to_owned(), groups.clone())]))
+    })
+}
+
+async fn health(generation: &Generation, world: &World) -> FactValue {
+    let Some(integration) = integration(generation, "default") else {
+        return FactValue::Unknown;
+    };
+    let request = health_check(&integration, &world.id(), world.now());
+    let answer = generation.duo.send(&integration, &request).await;
+    let word = match read_health(&answer, world.now()) {
+        Ok(()) => "up",
+        Err(_) => "down",
+    };
+    FactValue::Word(word.to_owned())
+}

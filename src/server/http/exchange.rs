@@ -1,0 +1,154 @@
+//! One request with everything its handler needs, read once.
+
+use crate::server::app::App;
+use crate::server::conversation::{BrowserHash, DuoStates, Executions};
+use crate::server::generation::Generation;
+use crate::server::http::client_address::ClientAddress;
+use crate::server::http::reply::Cookie;
+use crate::server::session::Sessions;
+use crate::server::world::hex;
+use actix_web::HttpRequest;
+use actix_web::http::header;
+use jiff::Timestamp;
+use std::sync::Arc;
+
+/// Longer ones are cut: they only serve people who read logs.
+const USER_AGENT: usize = 512;
+
+/// A request being answered under one generation of the configuration.
+#[derive(Debug)]
+pub struct Exchange {
+    /// The service.
+    pub app: Arc<App>,
+    /// The generation that answers, whatever is put in force meanwhile.
+    pub generation: Arc<Generation>,
+    /// Where it comes from.
+    pub client: ClientAddress,
+    /// When it came.
+    pub now: Timestamp,
+    request: HttpRequest,
+}
+
+/// The secret of this browser, and whether it has to be told.
+#[derive(Clone, Debug)]
+pub struct Browser {
+    secret: String,
+    fresh: bool,
+}
+
+impl Browser {
+    /// What the store keeps.
+    pub fn hash(&self) -> BrowserHash {
+        BrowserHash::of(&self.secret)
+    }
+
+    /// The cookie to set, if the browser does not have it yet.
+    pub fn cookie(&self) -> Option<Cookie> {
+        self.fresh.then(|| Cookie::Browser(self.secret.clone()))
+    }
+}
+
+impl Exchange {
+    /// Reads a request.
+    pub fn new(app: Arc<App>, request: HttpRequest) -> Self {
+        let generation = app.generation();
+        let peer = request.peer_addr().map(|peer| peer.ip());
+        let trusted = &generation.settings.http.trusted_proxies;
+        Self {
+            client: ClientAddress::of(peer, request.headers(), trusted),
+            now: app.world.now(),
+            app,
+            generation,
+            request,
+        }
+    }
+
+    /// The raw query.
+    pub fn query(&self) -> &str {
+        self.request.query_string()
+    }
+
+    /// The raw path.
+    pub fn path(&self) -> &str {
+        self.request.path()
+    }
+
+    /// A header's text, empty when absent.
+    pub fn header(&self, name: impl header::AsHeaderName) -> &str {
+        let value = self.request.headers().get(name);
+        value.and_then(|value| value.to_str().ok()).unwrap_or("")
+    }
+
+    /// `Accept-Language`.
+    pub fn accept_language(&self) -> &str {
+        self.header(header::ACCEPT_LANGUAGE)
+    }
+
+    /// `User-Agent`, cut.
+    pub fn user_agent(&self) -> &str {
+        let text = self.header(header::USER_AGENT);
+        &text[..text.floor_char_boundary(USER_AGENT)]
+    }
+
+    /// The browser's secret, or a new one.
+    pub fn browser(&self) -> Browser {
+        match self.cookie(Cookie::BROWSER) {
+            Some(secret) => Browser {
+                secret: secret.to_owned(),
+                fresh: false,
+            },
+            None => Browser {
+                secret: hex(&self.app.world.bytes::<32>()),
+                fresh: true,
+            },
+        }
+    }
+
+    /// Whether this browser is the one a login belongs to.
+    pub fn is(&self, browser: &BrowserHash) -> bool {
+        self.cookie(Cookie::BROWSER)
+            .is_some_and(|secret| browser.matches(secret))
+    }
+
+    /// The session cookie's secret.
+    pub fn session_secret(&self) -> Option<&str> {
+        self.cookie(Cookie::SESSION)
+    }
+
+    /// The store's sessions.
+    pub fn sessions(&self) -> Sessions<'_> {
+        Sessions {
+            storage: &*self.app.storage,
+            settings: &self.generation.settings.session,
+            world: &self.app.world,
+        }
+    }
+
+    /// The store's logins.
+    pub fn executions(&self) -> Executions<'_> {
+        Executions(&*self.app.storage)
+    }
+
+    /// The store's Duo states.
+    pub fn duo_states(&self) -> DuoStates<'_> {
+        DuoStates(&*self.app.storage)
+    }
+
+    /// A cookie that looks like one of ours: 64 hexadecimal digits.
+    fn cookie(&self, name: &str) -> Option<&str> {
+        let prefix = if self.generation.settings.base_url.secure {
+            "__Host-"
+        } else {
+            ""
+        };
+        self.request
+            .headers()
+            .get_all(header::COOKIE)
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(';'))
+            .filter_map(|pair| pair.trim().split_once('='))
+            .find(|(known, _)| known.strip_prefix(prefix) == Some(name))
+            .map(|(_, value)| value)
+            .filter(|value| value.len() == 64 && value.bytes().all(|b| b.is_ascii_hexdigit()))
+    }
+}

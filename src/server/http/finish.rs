@@ -1,0 +1,210 @@
+//! The end of a login: exactly one request gets here, writes its line, and answers the relying
+//! party.
+
+use crate::audit::Issued;
+use crate::authn::event::Event;
+use crate::authn::login::{Failure, Record, Success, Verdict};
+use crate::response::{self, Assertion, Statement};
+use crate::saml::metadata::MetadataResolver as _;
+use crate::saml::name_id::NameId;
+use crate::server::conversation::{Execution, Finished};
+use crate::server::http::reply::{Cookie, Fault, Reply};
+use crate::server::http::visit::{Place, Visit, execution_url};
+use crate::server::pages::View;
+use crate::server::session::{Kept, later};
+use actix_web::http::StatusCode;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use std::borrow::Cow;
+use std::time::Duration;
+
+/// How long a finished login explains itself to a reload.
+const REMEMBERED: Duration = Duration::from_hours(1);
+
+/// A success that could not become an answer: the event instead.
+struct Unanswerable(Event);
+
+impl Visit<'_> {
+    /// Ends the login: claims it, remembers what happened, answers.
+    pub(super) async fn finish(self, verdict: Verdict, records: &[Record]) -> Result<Reply, Fault> {
+        if !self.claim().await? {
+            let Place::At { id, .. } = &self.place else {
+                return Err(Fault::Defect("a new login lost a race".to_owned()));
+            };
+            let current = execution_url(self.exchange, &self.asked.request, id);
+            return Ok(Reply::see_other(current));
+        }
+        self.journal().records(&self.asked, records);
+        let reply = match verdict {
+            Verdict::Success(success) => self.succeed(&success).await?,
+            Verdict::Failure(failure) => self.fail(&failure)?,
+        };
+        Ok(reply.with(self.browser.cookie()))
+    }
+
+    /// True for the one request that may end this login.
+    async fn claim(&self) -> Result<bool, Fault> {
+        let Place::At { id, version } = &self.place else {
+            return Ok(true);
+        };
+        let finished = Execution::Finished(Finished {
+            asked: self.asked.clone(),
+            browser: self.browser.hash(),
+            csrf: self.csrf.clone(),
+        });
+        let expiry = later(self.exchange.app.world.now(), REMEMBERED);
+        let executions = self.exchange.executions();
+        Ok(executions.replace(id, *version, &finished, expiry).await?)
+    }
+
+    async fn succeed(&self, success: &Success) -> Result<Reply, Fault> {
+        match self.answer(success).await? {
+            Ok(reply) => Ok(reply),
+            Err(Unanswerable(event)) => self.fail(&Failure {
+                event,
+                username: Some(success.result.username().to_owned()),
+                why: success.why.clone(),
+                audit: success.audit.clone(),
+            }),
+        }
+    }
+
+    async fn answer(&self, success: &Success) -> Result<Result<Reply, Unanswerable>, Fault> {
+        if !self.still_registered() {
+            return Ok(Err(Unanswerable(Event::AccessDenied)));
+        }
+        let Ok(record) = self.record(success).await else {
+            return Ok(Err(Unanswerable(Event::RuntimeException)));
+        };
+        let settings = &self.exchange.generation.settings;
+        let request = &self.asked.request;
+        let attributes = crate::attribute::release(
+            &settings.attributes,
+            success.result.username(),
+            &record,
+            &request.issuer,
+        );
+        let world = &self.exchange.app.world;
+        let name_id = match response::name_id(request, &settings.entity_id, &world.id()) {
+            Ok(name_id) => name_id,
+            Err(event) => return Ok(Err(Unanswerable(event))),
+        };
+        let ids = [format!("_{}", world.id()), format!("_{}", world.id())];
+        let session_index = format!("_{}", world.id());
+        let issued = Issued {
+            response_id: &ids[0],
+            assertion_id: &ids[1],
+            session_index: &session_index,
+            name_id: &name_id,
+            attributes: &attributes,
+            encryption: None,
+        };
+        let xml = self.sign(success, &issued)?;
+        let kept = self.keep(success).await?;
+        // Nothing is sent of which no line was written.
+        self.journal()
+            .success(&self.asked, success, &issued, &kept.reference)?;
+        Ok(Ok(self
+            .deliver(&xml)
+            .with(kept.cookie.map(Cookie::Session))))
+    }
+
+    /// The relying party and the very endpoint the answer goes to stand in metadata today.
+    fn still_registered(&self) -> bool {
+        let request = &self.asked.request;
+        let metadata = self.exchange.app.metadata.current();
+        let entity = metadata.entity(&request.issuer, self.exchange.now);
+        entity.is_some_and(|entity| {
+            let services = &entity.sp.assertion_consumer_services;
+            services.iter().any(|acs| acs.endpoint == request.acs.endpoint)
+        })
+    }
+
+    async fn record<'s>(
+        &self,
+        success: &'s Success,
+    ) -> Result<Cow<'s, crate::attribute::SourceRecord>, ()> {
+        if let Some(record) = &success.attributes {
+            return Ok(Cow::Borrowed(record));
+        }
+        let username = success.result.username();
+        let record = self.exchange.generation.directory.record(username).await;
+        record
+            .map(Cow::Owned)
+            .map_err(|error| tracing::error!(%error, "the directory did not answer"))
+    }
+
+    fn sign(&self, success: &Success, issued: &Issued<'_>) -> Result<String, Fault> {
+        let settings = &self.exchange.generation.settings;
+        let name_id: &NameId = issued.name_id;
+        let statement = Statement {
+            issuer: &settings.entity_id,
+            request: &self.asked.request,
+            class: &success.class,
+            name_id,
+            attributes: issued.attributes,
+            address: self
+                .exchange
+                .client
+                .recorded
+                .filter(|_| settings.response.include_address),
+            session_index: issued.session_index,
+            session_not_on_or_after: None,
+            lifetime: settings.response.assertion_lifetime,
+            assertion_id: issued.assertion_id,
+            response_id: issued.response_id,
+            now: self.exchange.app.world.now(),
+        };
+        let key = settings
+            .signing_keys
+            .first()
+            .ok_or_else(|| Fault::Defect("no signing key".to_owned()))?;
+        let signing = settings.response.signing(&self.relying_party);
+        let assertion = Assertion::issue(&success.result, &statement);
+        response::success(assertion, signing, key).map_err(|error| Fault::Defect(error.to_string()))
+    }
+
+    async fn keep(&self, success: &Success) -> Result<Kept, Fault> {
+        let address = self.exchange.client.proven;
+        let sessions = self.exchange.sessions();
+        let kept = sessions.keep(&success.result, self.live.as_ref(), address);
+        Ok(kept.await?)
+    }
+
+    /// Tells the relying party that it failed; a defect, or a relying party that has gone, ends on
+    /// our own page.
+    fn fail(&self, failure: &Failure) -> Result<Reply, Fault> {
+        if failure.event == Event::RuntimeException || !self.still_registered() {
+            self.journal().failure(&self.asked, failure, None)?;
+            return Ok(Reply::error(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                failure.event.as_str(),
+                Some(self.asked.transaction.clone()),
+            ));
+        }
+        let settings = &self.exchange.generation.settings;
+        let mut status = response::status_of(failure.event);
+        if settings.response.detailed_errors {
+            status.message = Some(failure.event.as_str().to_owned());
+        }
+        self.journal().failure(&self.asked, failure, Some(&status))?;
+        let event = failure.event.as_str();
+        let refusal = self.asked.request.refuse(status, event, "the login failed");
+        let id = format!("_{}", self.exchange.app.world.id());
+        let key = settings.signing_keys.first();
+        let key = key.filter(|_| settings.response.sign_errors);
+        let now = self.exchange.app.world.now();
+        let xml = response::error(&refusal, &settings.entity_id, &id, now, key)
+            .map_err(|error| Fault::Defect(error.to_string()))?;
+        Ok(self.deliver(&xml))
+    }
+
+    fn deliver(&self, xml: &str) -> Reply {
+        let view = View::Respond {
+            destination: self.asked.request.acs.endpoint.location.clone(),
+            saml_response: STANDARD.encode(xml),
+            relay_state: self.asked.request.relay_state.clone(),
+        };
+        Reply::login_page(view, &self.asked.transaction, self.service())
+    }
+}

@@ -1,0 +1,130 @@
+//! What the single sign-on endpoints share: a message is accepted, refused, or was seen before.
+
+use crate::saml::binding::{Binding, BindingError, Inbound};
+use crate::saml::metadata::EntityDescriptor;
+use crate::saml::request::{AuthnRequest, LocalRefusal, Refusal, RelyingPartyRefusal, accept};
+use crate::response;
+use crate::server::conversation::Asked;
+use crate::server::http::exchange::Exchange;
+use crate::server::http::reply::{Fault, Reply};
+use crate::server::journal::{Journal, Who};
+use crate::server::pages::View;
+use crate::server::replay::Sighting;
+use crate::server::session::later;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use std::sync::Arc;
+
+/// A message on its way in.
+#[derive(Debug)]
+pub struct Arrival<'e> {
+    exchange: &'e Exchange,
+    binding: Binding,
+    transaction: String,
+}
+
+impl<'e> Arrival<'e> {
+    /// A message that came by this binding.
+    pub fn new(exchange: &'e Exchange, binding: Binding) -> Self {
+        Self {
+            exchange,
+            binding,
+            transaction: exchange.app.world.id(),
+        }
+    }
+
+    /// Proves a decoded message and remembers it; what is refused is answered here.
+    pub fn accept(&self, inbound: Result<Inbound, BindingError>) -> Result<Asked, Reply> {
+        let inbound = inbound.map_err(|error| {
+            self.refuse(Refusal::Local(LocalRefusal {
+                event: "UnableToDecode",
+                reason: error.reason,
+                claimed_issuer: None,
+            }))
+        })?;
+        let metadata = self.exchange.app.metadata.current();
+        let acceptance = &self.exchange.generation.settings.acceptance;
+        let accepted = accept(&inbound, &*metadata, acceptance, self.exchange.now);
+        self.take(accepted)
+    }
+
+    /// Takes a proved request, once.
+    pub fn take(
+        &self,
+        accepted: Result<(AuthnRequest, Arc<EntityDescriptor>), Refusal>,
+    ) -> Result<Asked, Reply> {
+        let (request, _) = accepted.map_err(|refusal| self.refuse(refusal))?;
+        if let Some(reason) = self.seen_before(&request) {
+            return Err(self.refuse(Refusal::Local(LocalRefusal {
+                event: "MessageReplay",
+                reason,
+                claimed_issuer: Some(request.issuer),
+            })));
+        }
+        Ok(Asked {
+            request,
+            transaction: self.transaction.clone(),
+            started: self.exchange.now,
+            client: self.exchange.client.recorded,
+            user_agent: self.exchange.user_agent().to_owned(),
+        })
+    }
+
+    /// A request without an ID (from a portal's link) cannot be replayed: it answers nothing.
+    fn seen_before(&self, request: &AuthnRequest) -> Option<&'static str> {
+        let id = request.id.as_deref()?;
+        let acceptance = &self.exchange.generation.settings.acceptance;
+        let window = acceptance.message_lifetime + 2 * acceptance.clock_skew;
+        let until = later(self.exchange.now, window);
+        let replay = &self.exchange.app.replay;
+        match replay.see(&request.issuer, id, until, self.exchange.now) {
+            Sighting::First => None,
+            Sighting::Replay => Some("the request was used before"),
+            Sighting::Full => Some("the replay cache is full"),
+        }
+    }
+
+    fn refuse(&self, refusal: Refusal) -> Reply {
+        let journal = self.journal();
+        let answer = match refusal {
+            Refusal::Local(refusal) => match journal.local(&refusal, Some(self.binding)) {
+                Ok(()) => Err(Fault::refused(&refusal, &self.transaction)),
+                Err(error) => Err(error.into()),
+            },
+            Refusal::ToRelyingParty(refusal) => match journal.refusal(&refusal, self.binding) {
+                Ok(()) => self.answer(&refusal),
+                Err(error) => Err(error.into()),
+            },
+        };
+        answer.unwrap_or_else(Fault::reply)
+    }
+
+    fn answer(&self, refusal: &RelyingPartyRefusal) -> Result<Reply, Fault> {
+        let settings = &self.exchange.generation.settings;
+        let world = &self.exchange.app.world;
+        let key = settings.signing_keys.first();
+        let key = key.filter(|_| settings.response.sign_errors);
+        let id = format!("_{}", world.id());
+        let xml = response::error(refusal, &settings.entity_id, &id, world.now(), key)
+            .map_err(|error| Fault::Defect(error.to_string()))?;
+        let view = View::Respond {
+            destination: refusal.acs.endpoint.location.clone(),
+            saml_response: STANDARD.encode(xml),
+            relay_state: refusal.relay_state.clone(),
+        };
+        Ok(Reply::respond(view, &self.transaction))
+    }
+
+    fn journal(&self) -> Journal<'_> {
+        Journal {
+            settings: &self.exchange.generation.settings,
+            world: &self.exchange.app.world,
+            who: Who {
+                transaction: &self.transaction,
+                started: self.exchange.now,
+                client: self.exchange.client.recorded,
+                user_agent: self.exchange.user_agent(),
+            },
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! A login on its way through one request: advanced until it needs the browser or is over.
+//!
+//! [`Visit::advance`] is the one place that decides what a step of a login becomes.
+
+use crate::authn::event::Event;
+use crate::authn::facts::{RelyingPartyFacts, RequestFacts};
+use crate::authn::login::{
+    Answer, Call, DuoProblem, Input, Login, Page, PasswordProblem, Record, Start, Step,
+};
+use crate::saml::binding::Binding;
+use crate::saml::metadata::{EntityDescriptor, MetadataResolver as _};
+use crate::saml::request::{AuthnRequest, LocalRefusal};
+use crate::server::conversation::{Asked, Conversation, Execution};
+use crate::server::http::ask;
+use crate::server::http::exchange::{Browser, Exchange};
+use crate::server::http::reply::{Fault, Reply};
+use crate::server::journal::{Journal, Who};
+use crate::server::pages::{DuoView, LoginView, ServiceView, View};
+use crate::server::session::{Live, later};
+use crate::server::storage::encode;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// A login and the request that moves it.
+#[derive(Debug)]
+pub struct Visit<'e> {
+    /// The request.
+    pub exchange: &'e Exchange,
+    /// What the login answers.
+    pub asked: Asked,
+    /// The relying party as metadata knows it now.
+    pub relying_party: Arc<EntityDescriptor>,
+    /// The browser's session.
+    pub live: Option<Live>,
+    /// Where the login stands in the store.
+    pub place: Place,
+    /// Whose it is.
+    pub browser: Browser,
+    /// What its forms carry.
+    pub csrf: String,
+}
+
+/// Where a login stands in the store.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// Nowhere yet: most logins with a session never need to.
+    New,
+    /// Under this id, read at this version.
+    At {
+        /// The id.
+        id: String,
+        /// The version.
+        version: u64,
+    },
+}
+
+/// What the browser is to do while the login waits.
+enum Wait {
+    Show(Page),
+    Leave(String),
+}
+
+/// How often back ends are asked within one request; the machine has its own bound for a login.
+const CALLS: usize = 32;
+
+impl<'e> Visit<'e> {
+    /// Takes a login up: looks up its relying party and the browser's session.
+    pub async fn new(
+        exchange: &'e Exchange,
+        asked: Asked,
+        place: Place,
+        csrf: String,
+    ) -> Result<Self, Fault> {
+        let metadata = exchange.app.metadata.current();
+        let relying_party = metadata
+            .entity(&asked.request.issuer, exchange.now)
+            .ok_or_else(|| unknown(&asked))?;
+        let live = match exchange.session_secret() {
+            Some(secret) => {
+                let sessions = exchange.sessions();
+                sessions.find(secret, exchange.client.proven).await?
+            }
+            None => None,
+        };
+        Ok(Self {
+            browser: exchange.browser(),
+            exchange,
+            asked,
+            relying_party,
+            live,
+            place,
+            csrf,
+        })
+    }
+
+    /// Begins the login, or begins it again from its request.
+    pub async fn begin(self) -> Result<Reply, Fault> {
+        if !self.exchange.app.world.audit.ready() {
+            return Err(Fault::Audit);
+        }
+        let start = Start {
+            transaction: self.asked.transaction.clone(),
+            rp: self.relying_party_facts(),
+            request: self.request_facts(),
+            default_classes: Vec::new(),
+            earlier: self.live.as_ref().map(Live::earlier).unwrap_or_default(),
+        };
+        let login = Login::new(start, &self.exchange.generation.settings.rules);
+        self.advance(login, Input::Begin).await
+    }
+
+    /// Advances the login and does what its step says.
+    pub async fn advance(self, login: Login, input: Input) -> Result<Reply, Fault> {
+        let rules = &self.exchange.generation.settings.rules;
+        let (mut login, mut input, mut records) = (login, input, Vec::new());
+        for _ in 0..CALLS {
+            let turn = login.advance(input, rules, &self.exchange.app.world.moment());
+            records.extend(turn.records);
+            match turn.step {
+                Step::Call(call, next) => {
+                    input = Input::Answer(self.ask(call).await);
+                    login = next;
+                }
+                Step::Show(page, login) => return self.park(login, records, Wait::Show(page)).await,
+                Step::Redirect(url, login) => {
+                    return self.park(login, records, Wait::Leave(url)).await;
+                }
+                Step::Finish(verdict) => return self.finish(verdict, &records).await,
+            }
+        }
+        Err(Fault::Defect("a login asks without end".to_owned()))
+    }
+
+    /// Shows the page of a login that this request does not change.
+    pub async fn revisit(self, login: Login) -> Result<Reply, Fault> {
+        let rules = &self.exchange.generation.settings.rules;
+        let before = encode(&login)?;
+        let moment = self.exchange.app.world.moment();
+        let turn = login.clone().advance(Input::Revisit, rules, &moment);
+        match turn.step {
+            Step::Show(page, after) if encode(&after)? == before => {
+                let Place::At { id, .. } = &self.place else {
+                    return Err(Fault::Defect("a login without a place".to_owned()));
+                };
+                let url = execution_url(self.exchange, &self.asked.request, id);
+                Ok(self.show(page, url))
+            }
+            _ => self.advance(login, Input::Revisit).await,
+        }
+    }
+
+    /// The lines of this login.
+    pub fn journal(&self) -> Journal<'_> {
+        Journal {
+            settings: &self.exchange.generation.settings,
+            world: &self.exchange.app.world,
+            who: Who::from(&self.asked),
+        }
+    }
+
+    /// Who asks, for a page.
+    pub fn service(&self) -> ServiceView {
+        let language = self
+            .exchange
+            .generation
+            .pages
+            .language(self.exchange.accept_language());
+        service_view(&self.relying_party, language)
+    }
+
+    async fn ask(&self, call: Call) -> Answer {
+        let generation = &self.exchange.generation;
+        ask::ask(generation, &self.exchange.app.world, call).await
+    }
+
+    /// Stores the login and lets the browser go; the request that was slower sees what the faster
+    /// one left.
+    async fn park(self, login: Login, records: Vec<Record>, wait: Wait) -> Result<Reply, Fault> {
+        let state = login.pending_state().map(str::to_owned);
+        let (id, won) = self.store(login).await?;
+        let kept = records
+            .into_iter()
+            .filter(|record| won || matches!(record, Record::Password { .. }));
+        self.journal().records(&self.asked, &kept.collect::<Vec<_>>());
+        let current = execution_url(self.exchange, &self.asked.request, &id);
+        let cookie = self.browser.cookie();
+        let reply = match wait {
+            Wait::Leave(url) if won => {
+                if let Some(state) = state {
+                    let states = self.exchange.duo_states();
+                    states.remember(&state, &id, self.expiry()).await?;
+                }
+                Reply::see_other(url)
+            }
+            Wait::Show(_) | Wait::Leave(_) => Reply::see_other(current),
+        };
+        Ok(reply.with(cookie))
+    }
+
+    async fn store(&self, login: Login) -> Result<(String, bool), Fault> {
+        let execution = Execution::Open(Box::new(Conversation {
+            asked: self.asked.clone(),
+            generation: self.exchange.generation.settings.fingerprint.clone(),
+            browser: self.browser.hash(),
+            csrf: self.csrf.clone(),
+            login,
+        }));
+        let executions = self.exchange.executions();
+        match &self.place {
+            Place::New => {
+                let id = self.exchange.app.world.id();
+                executions.create(&id, &execution, self.expiry()).await?;
+                Ok((id, true))
+            }
+            Place::At { id, version } => {
+                let expiry = self.expiry();
+                let won = executions.replace(id, *version, &execution, expiry).await?;
+                Ok((id.clone(), won))
+            }
+        }
+    }
+
+    fn expiry(&self) -> jiff::Timestamp {
+        let lifetime = self.exchange.generation.settings.session.login_lifetime;
+        later(self.exchange.app.world.now(), lifetime)
+    }
+
+    fn show(self, page: Page, action: String) -> Reply {
+        let service = self.service();
+        let csrf = self.csrf.clone();
+        let view = match page {
+            Page::Password { error, username } => View::Login(LoginView {
+                action,
+                csrf,
+                username,
+                problem: error.map(password_problem),
+            }),
+            Page::Duo {
+                username,
+                integration,
+                problem,
+            } => {
+                if let Some(problem) = &problem {
+                    let transaction = &self.asked.transaction;
+                    tracing::warn!(transaction, ?problem, "the Duo step stopped");
+                }
+                View::Duo(DuoView {
+                    action,
+                    csrf,
+                    username,
+                    integration,
+                    problem: problem.as_ref().map(duo_problem),
+                })
+            }
+        };
+        Reply::login_page(view, &self.asked.transaction, service).with(self.browser.cookie())
+    }
+
+    fn relying_party_facts(&self) -> RelyingPartyFacts {
+        let entity = &self.relying_party;
+        let languages = &self.exchange.generation.settings.fallback_languages;
+        RelyingPartyFacts {
+            id: entity.entity_id.clone(),
+            name: entity.display_name(languages),
+            entity_attributes: entity.entity_attributes.clone(),
+            registration_authority: entity.registration_authority.clone(),
+            groups: BTreeSet::new(),
+            tags: BTreeSet::new(),
+        }
+    }
+
+    fn request_facts(&self) -> RequestFacts {
+        let request = &self.asked.request;
+        RequestFacts {
+            requested: request.requested.clone(),
+            force_authn: request.force_authn,
+            is_passive: request.is_passive,
+            signed: request.signed,
+            binding: request.binding.uri().to_owned(),
+            non_browser: false,
+            client_ip: self.exchange.client.proven,
+            user_agent: self.exchange.user_agent().to_owned(),
+            headers: BTreeMap::new(),
+        }
+    }
+}
+
+/// The relying party left our metadata after its request was accepted (attack S28).
+fn unknown(asked: &Asked) -> Fault {
+    let refusal = LocalRefusal {
+        event: "InvalidProfileConfiguration",
+        reason: "the relying party is no longer in metadata",
+        claimed_issuer: Some(asked.request.issuer.clone()),
+    };
+    Fault::refused(&refusal, &asked.transaction)
+}
+
+/// Where a login's pages live: the endpoint its request came to.
+pub fn execution_url(exchange: &Exchange, request: &AuthnRequest, id: &str) -> String {
+    let endpoint = match request.binding {
+        Binding::Post => "/profile/SAML2/POST/SSO",
+        _ => "/profile/SAML2/Redirect/SSO",
+    };
+    exchange
+        .generation
+        .path(&format!("{endpoint}?execution={id}"))
+}
+
+fn service_view(entity: &EntityDescriptor, language: &str) -> ServiceView {
+    let languages = [language.to_owned()];
+    let ui = &entity.sp.ui;
+    let in_language = |texts: &[crate::saml::metadata::Localized]| {
+        let matching = texts.iter().find(|text| text.lang == language);
+        matching.or(texts.first()).map(|text| text.value.clone())
+    };
+    ServiceView {
+        name: entity.display_name(&languages),
+        description: in_language(&ui.descriptions),
+        logo: ui.logos.first().map(|logo| logo.url.clone()),
+        information_url: in_language(&ui.information_urls),
+        privacy_url: in_language(&ui.privacy_statement_urls),
+    }
+}
+
+fn password_problem(problem: PasswordProblem) -> &'static str {
+    match problem {
+        PasswordProblem::Missing => "missing",
+        PasswordProblem::Refused => "refused",
+        PasswordProblem::Unavailable => "unavailable",
+    }
+}
+
+fn duo_problem(problem: &DuoProblem) -> &'static str {
+    match problem {
+        DuoProblem::Unavailable(_) => "unavailable",
+        DuoProblem::ErrorCallback { .. } => "error-callback",
+        DuoProblem::State => "state",
+        DuoProblem::Expired => "expired",
+        DuoProblem::Exchange(_) => "exchange",
+        DuoProblem::Token(_) => "token",
+        DuoProblem::Policy => "policy",
+    }
+}
+
+/// The event of a login that its browser left behind.
+pub const ABANDONED: Event = Event::NoCredentials;

@@ -1,0 +1,159 @@
+//! From what happened to lines in the audit: the one place where the server writes them.
+
+use crate::audit::{self, Category, Exchange, Issued, PasswordCheck};
+use crate::authn::login::{Failure, Record, Success};
+use crate::config::settings::Settings;
+use crate::saml::binding::Binding;
+use crate::saml::request::{LocalRefusal, RelyingPartyRefusal};
+use crate::saml::status::Status;
+use crate::server::conversation::Asked;
+use crate::server::world::{AuditUnavailable, World};
+use jiff::Timestamp;
+use std::net::IpAddr;
+
+/// Writes the lines of one transaction.
+#[derive(Clone, Copy, Debug)]
+pub struct Journal<'a> {
+    /// Formats and our name.
+    pub settings: &'a Settings,
+    /// Time, and where lines go.
+    pub world: &'a World,
+    /// Whose lines they are.
+    pub who: Who<'a>,
+}
+
+/// What every line of a transaction says of its client.
+#[derive(Clone, Copy, Debug)]
+pub struct Who<'a> {
+    /// The transaction id.
+    pub transaction: &'a str,
+    /// When it started.
+    pub started: Timestamp,
+    /// The client's address.
+    pub client: Option<IpAddr>,
+    /// `User-Agent`, cut.
+    pub user_agent: &'a str,
+}
+
+impl<'a> From<&'a Asked> for Who<'a> {
+    fn from(asked: &'a Asked) -> Self {
+        Self {
+            transaction: &asked.transaction,
+            started: asked.started,
+            client: asked.client,
+            user_agent: &asked.user_agent,
+        }
+    }
+}
+
+/// Whether the line that allows an answer was written.
+pub type Written = Result<(), AuditUnavailable>;
+
+impl Journal<'_> {
+    /// A login succeeded and its answer is about to be sent.
+    pub fn success(
+        &self,
+        asked: &Asked,
+        success: &Success,
+        issued: &Issued<'_>,
+        session: &str,
+    ) -> Written {
+        let exchange = self.exchange(Some(session));
+        let fields = audit::sso_success(&exchange, &asked.request, success, issued);
+        self.sso(&fields)
+    }
+
+    /// A login failed, was cancelled or abandoned; `answered` is what the relying party is told.
+    pub fn failure(&self, asked: &Asked, failure: &Failure, answered: Option<&Status>) -> Written {
+        let exchange = self.exchange(None);
+        self.sso(&audit::sso_failure(
+            &exchange,
+            &asked.request,
+            failure,
+            answered,
+        ))
+    }
+
+    /// A request was refused with an answer to its relying party.
+    pub fn refusal(&self, refusal: &RelyingPartyRefusal, inbound: Binding) -> Written {
+        let exchange = self.exchange(None);
+        self.sso(&audit::sso_refusal(&exchange, refusal, inbound))
+    }
+
+    /// A request ended on our own page.
+    pub fn local(&self, refusal: &LocalRefusal, inbound: Option<Binding>) -> Written {
+        tracing::warn!(
+            transaction = self.who.transaction,
+            event = refusal.event,
+            reason = refusal.reason,
+            issuer = ?refusal.claimed_issuer.as_deref().unwrap_or_default(),
+            "request refused"
+        );
+        let exchange = self.exchange(None);
+        self.sso(&audit::sso_local(&exchange, refusal, inbound))
+    }
+
+    /// What a step of a login left to remember. These lines tell of factors; the login's own line
+    /// follows, and its failure is the one that refuses.
+    pub fn records(&self, asked: &Asked, records: &[Record]) {
+        let exchange = self.exchange(None);
+        for record in records {
+            match record {
+                Record::Password {
+                    username,
+                    outcome,
+                    validator,
+                } => {
+                    let check = PasswordCheck {
+                        username,
+                        transformed: username,
+                        outcome,
+                        validator,
+                    };
+                    let fields = audit::password(&exchange, &asked.request, &check);
+                    self.write(Category::Password, &fields);
+                }
+                Record::Duo(record) => {
+                    let fields = audit::duo(&exchange, &asked.request.issuer, record);
+                    self.write(Category::Duo, &fields);
+                }
+            }
+        }
+    }
+
+    fn exchange<'s>(&'s self, session: Option<&'s str>) -> Exchange<'s> {
+        Exchange {
+            transaction: self.who.transaction,
+            client: self.who.client,
+            user_agent: self.who.user_agent,
+            started: self.who.started,
+            now: self.world.now(),
+            issuer: &self.settings.entity_id,
+            session,
+            shorten_bindings: self.settings.audit.shorten,
+        }
+    }
+
+    fn sso(&self, fields: &audit::Fields<'_>) -> Written {
+        let line = self.settings.audit.sso.line(fields);
+        self.world.audit.write(Category::Sso, line)
+    }
+
+    fn write(&self, category: Category, fields: &audit::Fields<'_>) {
+        let audit = &self.settings.audit;
+        let format = match category {
+            Category::Password => audit.password.as_ref(),
+            Category::Duo => audit.duo.as_ref(),
+            Category::Sso | Category::Logout | Category::Consent => Some(&audit.sso),
+        };
+        let Some(format) = format else { return };
+        if self
+            .world
+            .audit
+            .write(category, format.line(fields))
+            .is_err()
+        {
+            tracing::error!(?category, "an audit line could not be written");
+        }
+    }
+}

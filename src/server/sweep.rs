@@ -1,0 +1,62 @@
+//! What nobody came back for: expired logins get their lines, expired records go.
+
+use crate::authn::login::Failure;
+use crate::config::settings::Settings;
+use crate::server::app::App;
+use crate::server::conversation::{Execution, Executions};
+use crate::server::http::visit::ABANDONED;
+use crate::server::journal::{Journal, Who};
+use crate::server::storage::{Context, StorageError};
+use std::collections::BTreeMap;
+
+const BATCH: usize = 256;
+
+/// Takes everything that has expired by now.
+pub async fn sweep(app: &App) -> Result<(), StorageError> {
+    let generation = app.generation();
+    app.replay.sweep(app.world.now());
+    loop {
+        let expired = Executions(&*app.storage).take_expired(BATCH).await?;
+        let last = expired.len() < BATCH;
+        for execution in expired {
+            abandon(app, &generation.settings, execution);
+        }
+        if last {
+            break;
+        }
+    }
+    for context in [Context::Session, Context::DuoState] {
+        while app.storage.take_expired(context, BATCH).await?.len() == BATCH {}
+    }
+    Ok(())
+}
+
+/// Exactly one line for a login that was never finished (invariant 12).
+fn abandon(app: &App, settings: &Settings, execution: Execution) {
+    let (asked, failure, records) = match execution {
+        Execution::Finished(_) => return,
+        Execution::Pending(asked) => (asked, never_came(), Vec::new()),
+        Execution::Open(conversation) => {
+            let (failure, records) = conversation.login.abandon(ABANDONED);
+            (conversation.asked, failure, records)
+        }
+    };
+    let journal = Journal {
+        settings,
+        world: &app.world,
+        who: Who::from(&asked),
+    };
+    journal.records(&asked, &records);
+    if journal.failure(&asked, &failure, None).is_err() {
+        tracing::error!(transaction = asked.transaction, "an abandoned login has no line");
+    }
+}
+
+fn never_came() -> Failure {
+    Failure {
+        event: ABANDONED,
+        username: None,
+        why: "the browser did not follow".to_owned(),
+        audit: BTreeMap::new(),
+    }
+}
