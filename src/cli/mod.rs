@@ -7,6 +7,7 @@ pub mod check;
 pub mod duo;
 pub mod init;
 pub mod metadata;
+pub mod serve;
 pub mod user;
 
 use crate::config::error::ConfigError;
@@ -52,6 +53,8 @@ enum Command {
     Init(init::Args),
     /// Says everything that can be known before a login.
     Check(check::Args),
+    /// Runs the identity provider of the home.
+    Serve(serve::Args),
     /// Prints the identity provider's own metadata.
     Metadata(metadata::Args),
     /// Keeps the htpasswd file.
@@ -65,6 +68,7 @@ pub fn run() -> ExitCode {
     let CommandLine { context, command } = CommandLine::parse();
     match command {
         Command::Init(args) => init::run(&context, &args),
+        Command::Serve(args) => serve::run(&context, &args),
         Command::Check(args) => check::run(&context, &args),
         Command::Metadata(args) => metadata::run(&context, &args),
         Command::User(args) => user::run(&context, args),

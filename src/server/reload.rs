@@ -28,10 +28,14 @@ pub async fn reload(app: &Arc<App>) -> Result<(), Vec<String>> {
 
 fn replace(app: &App) -> Result<(), Vec<String>> {
     let home = app.generation().settings.home.clone();
-    let settings = read(&home).map_err(|errors| errors.iter().map(ToString::to_string).collect())?;
+    let settings = read(&home).map_err(|errors| shown(&errors))?;
     let generation = Generation::build(settings, &app.world).map_err(|error| vec![error])?;
     app.replace(generation);
     Ok(())
+}
+
+fn shown(errors: &[ConfigError]) -> Vec<String> {
+    errors.iter().map(ToString::to_string).collect()
 }
 
 /// The settings of a home; its warnings are logged.

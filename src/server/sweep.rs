@@ -48,7 +48,10 @@ fn abandon(app: &App, settings: &Settings, execution: Execution) {
     };
     journal.records(&asked, &records);
     if journal.failure(&asked, &failure, None).is_err() {
-        tracing::error!(transaction = asked.transaction, "an abandoned login has no line");
+        tracing::error!(
+            transaction = asked.transaction,
+            "an abandoned login has no line"
+        );
     }
 }
 

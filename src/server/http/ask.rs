@@ -42,7 +42,13 @@ async fn send(generation: &Generation, name: &str, request: &FormRequest) -> Htt
 }
 
 fn integration(generation: &Generation, name: &str) -> Option<Arc<Integration>> {
-    generation.settings.rules.duo.integrations.get(name).cloned()
+    generation
+        .settings
+        .rules
+        .duo
+        .integrations
+        .get(name)
+        .cloned()
 }
 
 async fn fact(generation: &Generation, world: &World, key: FactKey, username: &str) -> FactValue {
@@ -57,10 +63,7 @@ async fn fact(generation: &Generation, world: &World, key: FactKey, username: &s
     }
 }
 
-async fn record(
-    generation: &Generation,
-    username: &str,
-) -> Option<BTreeMap<String, Vec<String>>> {
+async fn record(generation: &Generation, username: &str) -> Option<BTreeMap<String, Vec<String>>> {
     let record = generation.directory.record(username).await;
     record
         .inspect_err(|error| tracing::error!(%error, "the directory did not answer"))

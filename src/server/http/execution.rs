@@ -38,7 +38,10 @@ pub async fn show(exchange: &Exchange, id: String) -> Result<Reply, Fault> {
     match value {
         Execution::Pending(asked) => {
             let csrf = exchange.app.world.id();
-            Visit::new(exchange, asked, place, csrf).await?.begin().await
+            Visit::new(exchange, asked, place, csrf)
+                .await?
+                .begin()
+                .await
         }
         Execution::Open(conversation) if exchange.is(&conversation.browser) => {
             let current = is_current(exchange, &conversation);
@@ -89,7 +92,11 @@ fn check(
         return Err(NOT_YOURS);
     }
     let sent = form.value("csrf_token").unwrap_or("");
-    if same(sent, csrf) { Ok(()) } else { Err(FORGED) }
+    if same(sent, csrf) {
+        Ok(())
+    } else {
+        Err(FORGED)
+    }
 }
 
 /// A login belongs to the configuration it began under (invariant 13); under another one it
@@ -141,11 +148,7 @@ fn read_form(form: &mut Parameters) -> Result<Form, Fault> {
 }
 
 /// A reload or the back button after the end: nothing failed, and there is a way on.
-async fn signed_in(
-    exchange: &Exchange,
-    finished: Finished,
-    place: Place,
-) -> Result<Reply, Fault> {
+async fn signed_in(exchange: &Exchange, finished: Finished, place: Place) -> Result<Reply, Fault> {
     let Finished { asked, csrf, .. } = finished;
     let Place::At { id, .. } = &place else {
         return Err(GONE);

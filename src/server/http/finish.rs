@@ -116,7 +116,9 @@ impl Visit<'_> {
         let entity = metadata.entity(&request.issuer, self.exchange.now);
         entity.is_some_and(|entity| {
             let services = &entity.sp.assertion_consumer_services;
-            services.iter().any(|acs| acs.endpoint == request.acs.endpoint)
+            services
+                .iter()
+                .any(|acs| acs.endpoint == request.acs.endpoint)
         })
     }
 
@@ -187,7 +189,8 @@ impl Visit<'_> {
         if settings.response.detailed_errors {
             status.message = Some(failure.event.as_str().to_owned());
         }
-        self.journal().failure(&self.asked, failure, Some(&status))?;
+        self.journal()
+            .failure(&self.asked, failure, Some(&status))?;
         let event = failure.event.as_str();
         let refusal = self.asked.request.refuse(status, event, "the login failed");
         let id = format!("_{}", self.exchange.app.world.id());

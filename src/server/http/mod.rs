@@ -2,20 +2,20 @@
 //!
 //! Paths are compared as they come, without decoding: what is spelled another way is not found.
 
-mod admin_reload;
-mod ask;
+pub mod admin_reload;
+pub mod ask;
 pub mod client_address;
-mod documents;
-mod duo_callback;
-mod exchange;
-mod execution;
-mod finish;
-mod parameters;
-mod reply;
-mod sso;
-mod sso_post;
-mod sso_redirect;
-mod sso_unsolicited;
+pub mod documents;
+pub mod duo_callback;
+pub mod exchange;
+pub mod execution;
+pub mod finish;
+pub mod parameters;
+pub mod reply;
+pub mod sso;
+pub mod sso_post;
+pub mod sso_redirect;
+pub mod sso_unsolicited;
 pub mod visit;
 
 use crate::server::app::App;

@@ -1,9 +1,9 @@
 //! What the single sign-on endpoints share: a message is accepted, refused, or was seen before.
 
+use crate::response;
 use crate::saml::binding::{Binding, BindingError, Inbound};
 use crate::saml::metadata::EntityDescriptor;
 use crate::saml::request::{AuthnRequest, LocalRefusal, Refusal, RelyingPartyRefusal, accept};
-use crate::response;
 use crate::server::conversation::Asked;
 use crate::server::http::exchange::Exchange;
 use crate::server::http::reply::{Fault, Reply};

@@ -56,7 +56,7 @@ pub enum Place {
 
 /// What the browser is to do while the login waits.
 enum Wait {
-    Show(Page),
+    Show,
     Leave(String),
 }
 
@@ -121,7 +121,9 @@ impl<'e> Visit<'e> {
                     input = Input::Answer(self.ask(call).await);
                     login = next;
                 }
-                Step::Show(page, login) => return self.park(login, records, Wait::Show(page)).await,
+                Step::Show(page, login) => {
+                    return self.park(login, records, Wait::Show(page)).await;
+                }
                 Step::Redirect(url, login) => {
                     return self.park(login, records, Wait::Leave(url)).await;
                 }
@@ -181,7 +183,8 @@ impl<'e> Visit<'e> {
         let kept = records
             .into_iter()
             .filter(|record| won || matches!(record, Record::Password { .. }));
-        self.journal().records(&self.asked, &kept.collect::<Vec<_>>());
+        self.journal()
+            .records(&self.asked, &kept.collect::<Vec<_>>());
         let current = execution_url(self.exchange, &self.asked.request, &id);
         let cookie = self.browser.cookie();
         let reply = match wait {
@@ -192,7 +195,7 @@ impl<'e> Visit<'e> {
                 }
                 Reply::see_other(url)
             }
-            Wait::Show(_) | Wait::Leave(_) => Reply::see_other(current),
+            Wait::Show | Wait::Leave(_) => Reply::see_other(current),
         };
         Ok(reply.with(cookie))
     }
