@@ -121,8 +121,8 @@ impl<'e> Visit<'e> {
                     input = Input::Answer(self.ask(call).await);
                     login = next;
                 }
-                Step::Show(page, login) => {
-                    return self.park(login, records, Wait::Show(page)).await;
+                Step::Show(_, login) => {
+                    return self.park(login, records, Wait::Show).await;
                 }
                 Step::Redirect(url, login) => {
                     return self.park(login, records, Wait::Leave(url)).await;
