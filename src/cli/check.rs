@@ -47,7 +47,12 @@ fn facts(settings: &Settings, relying_parties: usize) -> Facts {
     let rules = &settings.rules;
     let duo: Vec<&str> = rules.duo.integrations.keys().map(String::as_str).collect();
     let flows: Vec<&str> = rules.top_level.iter().map(|flow| flow.as_str()).collect();
-    let listen: Vec<String> = settings.http.listen.iter().map(ToString::to_string).collect();
+    let listen: Vec<String> = settings
+        .http
+        .listen
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     let users = fs::read_to_string(&settings.password.htpasswd).unwrap_or_default();
     let users = users
         .lines()
@@ -74,7 +79,11 @@ fn facts(settings: &Settings, relying_parties: usize) -> Facts {
 
 fn print(findings: &[ConfigError], facts: &Facts) {
     for finding in findings {
-        let severity = if finding.is_error() { "error" } else { "warning" };
+        let severity = if finding.is_error() {
+            "error"
+        } else {
+            "warning"
+        };
         let place = match (finding.file.is_empty(), finding.line) {
             (true, _) => String::new(),
             (false, 0) => finding.file.clone(),
@@ -155,7 +164,10 @@ fn no_metadata(folder: &Path) -> ConfigError {
 
 /// Published certificates that have ended or soon will.
 fn certificates(settings: &Settings) -> Vec<ConfigError> {
-    let signing = settings.signing_keys.iter().map(|key| key.certificate_base64());
+    let signing = settings
+        .signing_keys
+        .iter()
+        .map(|key| key.certificate_base64());
     let encryption = settings.encryption_certificates.iter().map(String::as_str);
     let named = signing
         .map(|certificate| ("idp.signing.cert", certificate))
@@ -180,7 +192,10 @@ fn expiry(key: &str, certificate: &str) -> Option<ConfigError> {
     // do not.
     Some(
         ConfigError::warning(key)
-            .found(format!("a certificate that ends on {}", certificate.not_after()))
+            .found(format!(
+                "a certificate that ends on {}",
+                certificate.not_after()
+            ))
             .expected(format!("at least {EXPIRY_WARNING_DAYS} days"))
             .fix("make a new key and certificate and publish them before the old one ends"),
     )

@@ -40,7 +40,13 @@ struct CommandLine {
 #[derive(Clone, Debug, clap::Args)]
 pub struct Context {
     /// The home: the directory that holds conf/, scripts/, credentials/ and metadata/.
-    #[arg(long, global = true, env = "VESTIBULE_HOME", default_value = ".", value_name = "DIR")]
+    #[arg(
+        long,
+        global = true,
+        env = "VESTIBULE_HOME",
+        default_value = ".",
+        value_name = "DIR"
+    )]
     pub home: PathBuf,
     /// Write JSON for programs.
     #[arg(long, global = true)]
@@ -97,7 +103,11 @@ impl Context {
 /// Writes findings to standard error, a line each.
 pub fn complain(findings: &[ConfigError]) {
     for finding in findings {
-        let severity = if finding.is_error() { "error" } else { "warning" };
+        let severity = if finding.is_error() {
+            "error"
+        } else {
+            "warning"
+        };
         say_error(&format!("{severity}: {finding}"));
     }
 }

@@ -218,7 +218,11 @@ impl Htpasswd {
 
     fn names(&self) -> Result<Vec<String>, String> {
         let text = self.text()?;
-        Ok(text.lines().filter_map(name_of).map(str::to_owned).collect())
+        Ok(text
+            .lines()
+            .filter_map(name_of)
+            .map(str::to_owned)
+            .collect())
     }
 
     fn expect(&self, name: &str, presence: Presence) -> Result<(), String> {
@@ -249,7 +253,10 @@ impl Htpasswd {
             }
         }
         lines.extend(new);
-        let text = lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+        let text = lines
+            .iter()
+            .map(|line| format!("{line}\n"))
+            .collect::<String>();
         self.write(&text)
             .and_then(|()| lock.sync_all())
             .map_err(|error| self.failed("write", &error))
@@ -309,9 +316,14 @@ mod tests {
     fn one_line_changes_and_the_others_stay() {
         let (_folder, file) = file();
         fs::write(&file.path, "# ours\nann:!{SHA}x\nbob:{SHA}y\n").unwrap();
-        file.replace("bob", Some("{SHA}z"), Presence::Present).unwrap();
-        file.replace("cat", Some("{SHA}c"), Presence::Absent).unwrap();
-        assert_eq!(file.text().unwrap(), "# ours\nann:!{SHA}x\nbob:{SHA}z\ncat:{SHA}c\n");
+        file.replace("bob", Some("{SHA}z"), Presence::Present)
+            .unwrap();
+        file.replace("cat", Some("{SHA}c"), Presence::Absent)
+            .unwrap();
+        assert_eq!(
+            file.text().unwrap(),
+            "# ours\nann:!{SHA}x\nbob:{SHA}z\ncat:{SHA}c\n"
+        );
         file.replace("bob", None, Presence::Present).unwrap();
         assert_eq!(file.names().unwrap(), ["ann", "cat"]);
         let mode = fs::metadata(&file.path).unwrap().permissions().mode();
@@ -321,9 +333,16 @@ mod tests {
     #[test]
     fn adding_twice_and_changing_nobody_are_refused() {
         let (_folder, file) = file();
-        file.replace("ann", Some("{SHA}x"), Presence::Absent).unwrap();
-        assert!(file.replace("ann", Some("{SHA}y"), Presence::Absent).is_err());
-        assert!(file.replace("bob", Some("{SHA}y"), Presence::Present).is_err());
+        file.replace("ann", Some("{SHA}x"), Presence::Absent)
+            .unwrap();
+        assert!(
+            file.replace("ann", Some("{SHA}y"), Presence::Absent)
+                .is_err()
+        );
+        assert!(
+            file.replace("bob", Some("{SHA}y"), Presence::Present)
+                .is_err()
+        );
         assert_eq!(file.text().unwrap(), "ann:{SHA}x\n");
     }
 

@@ -27,6 +27,10 @@ use values::Values;
 
 /// Checks everything. Warnings come beside the settings; errors come all at once.
 pub fn check(raw: &Raw) -> Result<(Settings, Vec<ConfigError>), Vec<ConfigError>> {
+    // Where nothing could be read, everything would be missing: the reason is enough.
+    if raw.properties.is_empty() && raw.unreadable.iter().any(ConfigError::is_error) {
+        return Err(raw.unreadable.clone());
+    }
     let (merged, duplicates) = layers::merge(&raw.properties);
     let values = Values::new(&raw.home, merged);
     let mut findings = raw.unreadable.clone();

@@ -45,7 +45,10 @@ fn home(files: &[(&str, &str)]) -> Raw {
     for (path, contents) in [
         ("credentials/idp-signing.key", key),
         ("credentials/idp-signing.crt", certificate),
-        ("credentials/sealer.key", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"),
+        (
+            "credentials/sealer.key",
+            "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n",
+        ),
         ("scripts/mfa/second-factor.rhai", "()"),
     ] {
         raw.files.insert(path.to_owned(), contents.into());
@@ -56,7 +59,8 @@ fn home(files: &[(&str, &str)]) -> Raw {
             raw.properties.extend(properties);
             raw.unreadable.extend(errors);
         } else {
-            raw.files.insert((*path).to_owned(), contents.as_bytes().to_vec());
+            raw.files
+                .insert((*path).to_owned(), contents.as_bytes().to_vec());
         }
     }
     raw
@@ -81,8 +85,12 @@ fn key_pair() -> (&'static str, &'static str) {
         builder.set_subject_name(&name).unwrap();
         builder.set_issuer_name(&name).unwrap();
         builder.set_pubkey(&key).unwrap();
-        builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
-        builder.set_not_after(&Asn1Time::days_from_now(1).unwrap()).unwrap();
+        builder
+            .set_not_before(&Asn1Time::days_from_now(0).unwrap())
+            .unwrap();
+        builder
+            .set_not_after(&Asn1Time::days_from_now(1).unwrap())
+            .unwrap();
         builder.sign(&key, MessageDigest::sha256()).unwrap();
         let text = |pem: Vec<u8>| String::from_utf8(pem).unwrap();
         (
@@ -109,7 +117,10 @@ fn error(lines: &str) -> ConfigError {
 }
 
 fn report(findings: &[ConfigError]) -> String {
-    findings.iter().map(|finding| format!("{finding}\n")).collect()
+    findings
+        .iter()
+        .map(|finding| format!("{finding}\n"))
+        .collect()
 }
 
 #[test]
@@ -150,7 +161,10 @@ fn ten_mistakes_are_reported_at_once_with_their_places() {
              idp.duo.oidc.clientId = short\n\
              idp.duo.oidc.secretKey = hunter2\n",
         ),
-        ("credentials/secrets.properties", "idp.session.timeout = PT61M\n"),
+        (
+            "credentials/secrets.properties",
+            "idp.session.timeout = PT61M\n",
+        ),
     ]);
     let errors = check(&raw).map(|_| ()).unwrap_err();
     let places: Vec<(String, &str)> = errors
@@ -161,9 +175,18 @@ fn ten_mistakes_are_reported_at_once_with_their_places() {
         ("conf/authn/duo-oidc.properties:1", "idp.duo.oidc.apiHost"),
         ("conf/authn/duo-oidc.properties:2", "idp.duo.oidc.clientId"),
         ("conf/authn/duo-oidc.properties:3", "idp.duo.oidc.secretKey"),
-        ("conf/authn/mfa.properties:1", "idp.authn.MFA.transition.start"),
-        ("conf/authn/mfa.properties:2", "idp.authn.MFA.transition.Password"),
-        ("conf/authn/mfa.properties:3", "idp.authn.MFA.transition.DuoOIDC.ReselectFlw"),
+        (
+            "conf/authn/mfa.properties:1",
+            "idp.authn.MFA.transition.start",
+        ),
+        (
+            "conf/authn/mfa.properties:2",
+            "idp.authn.MFA.transition.Password",
+        ),
+        (
+            "conf/authn/mfa.properties:3",
+            "idp.authn.MFA.transition.DuoOIDC.ReselectFlw",
+        ),
         ("conf/idp.properties:0", "idp.entityID"),
         ("conf/idp.properties:1", "idp.entityId"),
         ("conf/idp.properties:2", "idp.scope"),
@@ -174,7 +197,11 @@ fn ten_mistakes_are_reported_at_once_with_their_places() {
     ];
     let expected = expected.map(|(place, key)| (place.to_owned(), key));
     assert_eq!(places, expected, "{}", report(&errors));
-    assert!(errors.iter().all(|e| !e.found.is_empty() && !e.expected.is_empty() && !e.fix.is_empty()));
+    assert!(
+        errors
+            .iter()
+            .all(|e| !e.found.is_empty() && !e.expected.is_empty() && !e.fix.is_empty())
+    );
     assert!(report(&errors).contains("did you mean authn/Password?"));
     assert!(report(&errors).contains("did you mean script:mfa/second-factor?"));
     assert!(report(&errors).contains("did you mean ReselectFlow?"));
@@ -208,8 +235,10 @@ fn a_name_of_shibboleths_that_does_nothing_here_warns() {
 #[test]
 fn the_environment_overrides_a_file() {
     let mut raw = home_with("");
-    raw.properties
-        .extend(properties::from_environment("VESTIBULE__idp__scope", "other.org"));
+    raw.properties.extend(properties::from_environment(
+        "VESTIBULE__idp__scope",
+        "other.org",
+    ));
     let (settings, _) = check(&raw).unwrap();
     assert_eq!(settings.scopes, ["other.org"]);
 }
@@ -219,7 +248,10 @@ fn a_placeholder_may_use_a_name_of_the_operators_own() {
     let (settings, findings) =
         settings("my.host = idp.example.org\nidp.logfiles = /var/log/%{my.host}\n");
     assert_eq!(findings, Vec::new());
-    assert_eq!(settings.logging.directory.to_str(), Some("/var/log/idp.example.org"));
+    assert_eq!(
+        settings.logging.directory.to_str(),
+        Some("/var/log/idp.example.org")
+    );
     let error = error("idp.logfiles = /var/log/%{my.host}\n");
     assert!(error.found.contains("my.host"));
 }
@@ -243,7 +275,11 @@ fn every_key_of_the_table_is_read() {
     let raw = home_with(&lines);
     let values = Values::new(&raw.home, layers::merge(&raw.properties).0);
     let mut reader = Reader::new(&raw, values, Vec::new());
-    assert!(read::settings(&mut reader).is_some(), "{}", report(&reader.findings));
+    assert!(
+        read::settings(&mut reader).is_some(),
+        "{}",
+        report(&reader.findings)
+    );
     let keys = keys::groups().iter().flat_map(|group| &group.keys);
     let unread: BTreeSet<&str> = keys
         .map(|key| key.name)
@@ -336,12 +372,20 @@ fn transitions_become_rules() {
 
 #[test]
 fn the_composite_and_unknown_flows_are_no_steps() {
-    assert!(error("idp.authn.MFA.transition.Password.* = authn/MFA").found.contains("itself"));
+    assert!(
+        error("idp.authn.MFA.transition.Password.* = authn/MFA")
+            .found
+            .contains("itself")
+    );
     assert_eq!(
         error("idp.authn.MFA.transition.Password.* = authn/DuoOdic").fix,
         "did you mean authn/DuoOIDC?"
     );
-    assert!(error("idp.authn.MFA.transition.DuoOICD = end").fix.contains("DuoOIDC"));
+    assert!(
+        error("idp.authn.MFA.transition.DuoOICD = end")
+            .fix
+            .contains("DuoOIDC")
+    );
 }
 
 #[test]
@@ -352,11 +396,20 @@ fn flows_have_shibboleths_defaults_and_duo_claims_refeds_mfa() {
     assert!(of(FlowId::Password).passive && !of(FlowId::DuoOidc).passive);
     assert!(of(FlowId::DuoOidc).forced && !of(FlowId::DuoOidc).non_browser);
     assert_eq!(of(FlowId::DuoOidc).lifetime.unwrap().as_secs(), 3600);
-    assert_eq!(of(FlowId::DuoOidc).inactivity_timeout.unwrap().as_secs(), 1800);
-    assert_eq!(of(FlowId::DuoOidc).reuse_condition, Condition::Constant(true));
+    assert_eq!(
+        of(FlowId::DuoOidc).inactivity_timeout.unwrap().as_secs(),
+        1800
+    );
+    assert_eq!(
+        of(FlowId::DuoOidc).reuse_condition,
+        Condition::Constant(true)
+    );
     let classes = |flow| {
         let principals = &of(flow).supported_principals;
-        principals.iter().map(|class| class.as_str()).collect::<Vec<_>>()
+        principals
+            .iter()
+            .map(|class| class.as_str())
+            .collect::<Vec<_>>()
     };
     assert_eq!(classes(FlowId::DuoOidc), [REFEDS_MFA]);
     assert_eq!(classes(FlowId::Password).len(), 2);
@@ -365,9 +418,8 @@ fn flows_have_shibboleths_defaults_and_duo_claims_refeds_mfa() {
 
 #[test]
 fn one_lifetime_changes_every_flow_that_has_none_of_its_own() {
-    let (settings, _) = settings(
-        "idp.authn.defaultLifetime = PT2H\nidp.authn.DuoOIDC.lifetime = PT10M\n",
-    );
+    let (settings, _) =
+        settings("idp.authn.defaultLifetime = PT2H\nidp.authn.DuoOIDC.lifetime = PT10M\n");
     let lifetime = |flow: FlowId| settings.rules.flows[&flow].lifetime.unwrap().as_secs();
     assert_eq!(lifetime(FlowId::Password), 7200);
     assert_eq!(lifetime(FlowId::DuoOidc), 600);
@@ -386,7 +438,12 @@ fn principals_of_other_kinds_are_left_out_with_a_warning() {
          saml1/http://example.org/mfa\n",
     );
     assert_eq!(findings.len(), 1);
-    assert_eq!(settings.rules.flows[&FlowId::DuoOidc].supported_principals.len(), 1);
+    assert_eq!(
+        settings.rules.flows[&FlowId::DuoOidc]
+            .supported_principals
+            .len(),
+        1
+    );
     assert!(
         error("idp.authn.DuoOIDC.supportedPrincipals = https://refeds.org/profile/mfa")
             .fix
@@ -416,7 +473,9 @@ fn one_factor_alone_has_its_own_map() {
 #[test]
 fn duo_is_off_without_keys_and_incomplete_keys_are_an_error() {
     assert!(settings("").0.rules.duo.integrations.is_empty());
-    let error = error("idp.duo.oidc.apiHost = api-1.duosecurity.com\nidp.duo.oidc.clientId = DIXXXXXXXXXXXXXXXXXX\n");
+    let error = error(
+        "idp.duo.oidc.apiHost = api-1.duosecurity.com\nidp.duo.oidc.clientId = DIXXXXXXXXXXXXXXXXXX\n",
+    );
     assert_eq!(error.key, "idp.duo.oidc.secretKey");
 }
 
@@ -446,7 +505,10 @@ fn a_further_integration_takes_what_it_does_not_say_from_the_default() {
     assert_eq!(strict.verifier.clock_skew.as_secs(), 10);
     assert_eq!(strict.supported_principals, ["urn:example:strict"]);
     let mfa = &settings.rules.flows[&FlowId::Mfa].supported_principals;
-    assert!(mfa.iter().any(|class| class.as_str() == "urn:example:strict"));
+    assert!(
+        mfa.iter()
+            .any(|class| class.as_str() == "urn:example:strict")
+    );
 }
 
 #[test]
@@ -465,7 +527,10 @@ fn a_class_has_one_strength() {
 
 #[test]
 fn a_wrong_default_is_reported_where_it_was_written_and_only_there() {
-    assert_eq!(error("idp.authn.defaultLifetime = 1h").key, "idp.authn.defaultLifetime");
+    assert_eq!(
+        error("idp.authn.defaultLifetime = 1h").key,
+        "idp.authn.defaultLifetime"
+    );
     let key = "idp.duo.oidc.externalAuthnPath";
     assert_eq!(error(&format!("{key} = /Authn/Duo")).key, key);
 }
@@ -473,8 +538,10 @@ fn a_wrong_default_is_reported_where_it_was_written_and_only_there() {
 #[test]
 fn a_script_that_does_not_compile_is_reported_at_its_line() {
     let mut raw = home_with("");
-    raw.files
-        .insert("scripts/mfa/second-factor.rhai".to_owned(), b"\n\nif {".to_vec());
+    raw.files.insert(
+        "scripts/mfa/second-factor.rhai".to_owned(),
+        b"\n\nif {".to_vec(),
+    );
     let errors = check(&raw).map(|_| ()).unwrap_err();
     assert_eq!(errors[0].file, "scripts/mfa/second-factor.rhai");
     assert_eq!(errors[0].line, 3);
@@ -483,8 +550,10 @@ fn a_script_that_does_not_compile_is_reported_at_its_line() {
 #[test]
 fn keys_that_do_not_belong_together_are_refused() {
     let mut raw = home_with("");
-    raw.files
-        .insert("credentials/idp-signing.key".to_owned(), b"nonsense".to_vec());
+    raw.files.insert(
+        "credentials/idp-signing.key".to_owned(),
+        b"nonsense".to_vec(),
+    );
     let errors = check(&raw).map(|_| ()).unwrap_err();
     assert_eq!(errors[0].key, "idp.signing.key");
     raw.files.remove("credentials/idp-signing.key");

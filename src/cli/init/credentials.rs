@@ -52,7 +52,11 @@ pub(super) fn make(
 
 fn self_signed(key: &PKey<Private>, host: &str, entity_id: &str) -> Result<X509, ErrorStack> {
     let mut name = X509NameBuilder::new()?;
-    let common_name = if host.len() <= COMMON_NAME_LIMIT { host } else { "idp" };
+    let common_name = if host.len() <= COMMON_NAME_LIMIT {
+        host
+    } else {
+        "idp"
+    };
     name.append_entry_by_text("CN", common_name)?;
     let name = name.build();
     let mut serial = random::<16>();
@@ -65,7 +69,10 @@ fn self_signed(key: &PKey<Private>, host: &str, entity_id: &str) -> Result<X509,
     builder.set_subject_name(&name)?;
     builder.set_issuer_name(&name)?;
     builder.set_pubkey(key)?;
-    let (now, end) = (Asn1Time::days_from_now(0)?, Asn1Time::days_from_now(CERTIFICATE_DAYS)?);
+    let (now, end) = (
+        Asn1Time::days_from_now(0)?,
+        Asn1Time::days_from_now(CERTIFICATE_DAYS)?,
+    );
     builder.set_not_before(&now)?;
     builder.set_not_after(&end)?;
     builder.append_extension(BasicConstraints::new().critical().build()?)?;

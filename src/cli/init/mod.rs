@@ -77,9 +77,8 @@ pub fn run(context: &Context, args: &Args) -> ExitCode {
 pub fn make_home(home: &Path, args: &Args) -> Result<(), InitError> {
     let files = contents(args)?;
     for path in files.keys() {
-        let path = home.join(path);
-        if path.exists() {
-            return Err(InitError::Exists(path));
+        if home.join(path).exists() && !is_as_shipped(home, path) {
+            return Err(InitError::Exists(home.join(path)));
         }
     }
     check(home, &files)?;
@@ -94,6 +93,13 @@ impl Args {
         let derived = || format!("{}/shibboleth", self.base_url);
         self.entity_id.clone().unwrap_or_else(derived)
     }
+}
+
+/// A file that nobody has edited is no obstacle: the sources' own folder can become a home.
+fn is_as_shipped(home: &Path, path: &str) -> bool {
+    let shipped = FILES.iter().find(|(known, _)| *known == path);
+    let there = fs::read(home.join(path));
+    shipped.is_some_and(|(_, text)| there.is_ok_and(|there| there == text.as_bytes()))
 }
 
 fn contents(args: &Args) -> Result<BTreeMap<String, Vec<u8>>, InitError> {
@@ -127,7 +133,9 @@ fn identity(args: &Args) -> Result<String, InitError> {
             return Err(InitError::Wrong(vec![finding]));
         }
     }
-    let template = FILES.iter().find(|(path, _)| *path == "conf/idp.properties");
+    let template = FILES
+        .iter()
+        .find(|(path, _)| *path == "conf/idp.properties");
     let (_, template) = template.expect("conf/idp.properties is part of the sources");
     let line = |line: &str| {
         let own = values.iter().find(|(key, _)| {
@@ -171,11 +179,12 @@ fn write(home: &Path, files: &BTreeMap<String, Vec<u8>>) -> io::Result<()> {
         if let Some(folder) = whole.parent() {
             make_folder(folder)?;
         }
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(mode(path))
-            .open(&whole)?;
+        let mut options = OpenOptions::new();
+        options.write(true).mode(mode(path));
+        let mut file = match is_as_shipped(home, path) {
+            true => options.truncate(true).open(&whole)?,
+            false => options.create_new(true).open(&whole)?,
+        };
         file.write_all(contents)?;
         file.sync_all()?;
     }
@@ -184,7 +193,9 @@ fn write(home: &Path, files: &BTreeMap<String, Vec<u8>>) -> io::Result<()> {
 
 /// What only the server may read is made so, whatever the umask is.
 fn mode(path: &str) -> u32 {
-    let public = Path::new(path).extension().is_some_and(|ending| ending == "crt");
+    let public = Path::new(path)
+        .extension()
+        .is_some_and(|ending| ending == "crt");
     let secret = path.starts_with("credentials/") && !public;
     if secret || path.ends_with("htpasswd.txt") {
         0o600
@@ -194,7 +205,9 @@ fn mode(path: &str) -> u32 {
 }
 
 fn make_folder(folder: &Path) -> io::Result<()> {
-    let private = ["credentials", "db"].iter().any(|name| folder.ends_with(name));
+    let private = ["credentials", "db"]
+        .iter()
+        .any(|name| folder.ends_with(name));
     fs::DirBuilder::new()
         .recursive(true)
         .mode(if private { 0o700 } else { 0o755 })
@@ -274,7 +287,9 @@ mod tests {
             "credentials/secrets.properties",
             "conf/authn/htpasswd.txt",
         ] {
-            let mode = fs::metadata(folder.path().join(path)).unwrap().permissions();
+            let mode = fs::metadata(folder.path().join(path))
+                .unwrap()
+                .permissions();
             assert_eq!(mode.mode() & 0o777, 0o600, "{path}");
         }
     }
@@ -284,9 +299,25 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         make_home(folder.path(), &args()).unwrap();
         let before = fs::read(folder.path().join("credentials/idp-signing.key")).unwrap();
-        assert!(matches!(make_home(folder.path(), &args()), Err(InitError::Exists(_))));
+        assert!(matches!(
+            make_home(folder.path(), &args()),
+            Err(InitError::Exists(_))
+        ));
         let after = fs::read(folder.path().join("credentials/idp-signing.key")).unwrap();
         assert_eq!(before, after);
+    }
+
+    #[test]
+    fn a_folder_of_unedited_files_becomes_a_home() {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, text) in FILES {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        make_home(folder.path(), &args()).unwrap();
+        let raw = crate::server::load::read_with(folder.path(), []);
+        assert!(config::check(&raw).is_ok());
     }
 
     #[test]

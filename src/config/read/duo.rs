@@ -269,7 +269,8 @@ pub(super) fn http(reader: &mut Reader<'_>) -> Option<DuoHttpSettings> {
 pub(super) fn callback_path(reader: &mut Reader<'_>) -> Option<String> {
     let middle = reader.parsed("idp.duo.oidc.externalAuthnPath", |text| {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
-        let good = |part: &str| !part.is_empty() && !part.starts_with('.') && part.chars().all(plain);
+        let good =
+            |part: &str| !part.is_empty() && !part.starts_with('.') && part.chars().all(plain);
         text.split('/').all(good).then(|| text.to_owned())
     })?;
     Some(format!("/profile/{middle}/duo-callback"))

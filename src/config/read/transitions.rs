@@ -127,7 +127,10 @@ fn examine(reader: &mut Reader<'_>, map: &TransitionMap) {
                 &key,
                 "no rule for proceed at a step that can be reached",
                 "what follows this step",
-                format!("add the line `{key} = end`, or the next flow"),
+                match stage {
+                    Stage::Start => format!("add the line `{key} = authn/Password`"),
+                    Stage::After(_) => format!("add the line `{key} = end`, or the next flow"),
+                },
             );
         }
     }
