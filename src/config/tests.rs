@@ -548,6 +548,24 @@ fn a_script_that_does_not_compile_is_reported_at_its_line() {
 }
 
 #[test]
+fn a_policy_whose_tests_fail_is_refused() {
+    let mut raw = home_with("");
+    let case = "[[case]]\nname = \"always Duo\"\nexpect.next = \"authn/DuoOIDC\"\n";
+    raw.files.insert(
+        "scripts/mfa/second-factor.tests.toml".to_owned(),
+        case.as_bytes().to_vec(),
+    );
+    let errors = check(&raw).map(|_| ()).unwrap_err();
+    assert_eq!(errors.len(), 1);
+    assert_eq!(errors[0].file, "scripts/mfa/second-factor.tests.toml");
+    raw.files.insert(
+        "scripts/mfa/second-factor.rhai".to_owned(),
+        b"\"authn/DuoOIDC\"".to_vec(),
+    );
+    assert!(check(&raw).is_ok());
+}
+
+#[test]
 fn keys_that_do_not_belong_together_are_refused() {
     let mut raw = home_with("");
     raw.files.insert(

@@ -1,10 +1,10 @@
-//! The deployer's scripts and named lists, compiled.
+//! The deployer's scripts and named lists, compiled; a policy whose tests fail is refused.
 
 use crate::authn::strategy::Strategies;
 use crate::config::error::ConfigError;
 use crate::config::reader::Reader;
-use crate::policy::lists;
-use crate::policy::{Policy, ScriptError};
+use crate::policy::tests::TestFailure;
+use crate::policy::{Policy, ScriptError, lists, tests};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -16,7 +16,12 @@ pub(super) fn strategies(reader: &mut Reader<'_>) -> Option<Arc<dyn Strategies>>
         .map(|(name, text)| (name, lists::parse(&text)))
         .collect();
     match Policy::compile(&scripts, &lists) {
-        Ok(policy) => Some(Arc::new(policy)),
+        Ok(policy) => {
+            let files = texts(reader, "scripts/", ".tests.toml");
+            let report = tests::run(&policy, &files);
+            reader.findings.extend(report.failures.iter().map(failure));
+            report.passed().then(|| Arc::new(policy) as _)
+        }
         Err(errors) => {
             reader.findings.extend(errors.into_iter().map(finding));
             None
@@ -46,6 +51,15 @@ fn texts(reader: &mut Reader<'_>, folder: &str, ending: &str) -> BTreeMap<String
         }
     }
     texts
+}
+
+fn failure(failure: &TestFailure) -> ConfigError {
+    let file = format!("scripts/{}.tests.toml", failure.script);
+    ConfigError::error(format!("script:{}: {}", failure.script, failure.case))
+        .at(&file, 0)
+        .found(&failure.found)
+        .expected(&failure.expected)
+        .fix("correct the script, or what the case expects")
 }
 
 fn finding(error: ScriptError) -> ConfigError {
