@@ -6,6 +6,7 @@
 mod attacks;
 mod browser;
 mod context_table;
+mod duo_clients;
 mod harness;
 mod pysaml2_sp;
 mod restart;
