@@ -4,6 +4,7 @@
 //! is listed in [`Command`] and dispatched in [`run`].
 
 pub mod check;
+pub mod demo;
 pub mod duo;
 pub mod init;
 pub mod metadata;
@@ -55,6 +56,8 @@ pub struct Context {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Shows a whole login on this machine: identity provider, Duo simulator, service providers.
+    Demo(demo::Args),
     /// Makes a home: keys, certificates, commented configuration, and a list of what to do next.
     Init(init::Args),
     /// Says everything that can be known before a login.
@@ -73,6 +76,7 @@ enum Command {
 pub fn run() -> ExitCode {
     let CommandLine { context, command } = CommandLine::parse();
     match command {
+        Command::Demo(args) => demo::run(&context, &args),
         Command::Init(args) => init::run(&context, &args),
         Command::Serve(args) => serve::run(&context, &args),
         Command::Check(args) => check::run(&context, &args),

@@ -69,14 +69,15 @@ fn announce(context: &Context, address: &str) {
     }
 }
 
-struct Signals {
+/// The signals that the process obeys.
+pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
 }
 
 impl Signals {
-    fn new() -> std::io::Result<Self> {
+    pub(super) fn new() -> std::io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
@@ -85,7 +86,7 @@ impl Signals {
     }
 
     /// TERM and INT stop the server, HUP has it read its configuration again.
-    async fn obey(mut self, handle: Handle) {
+    pub(super) async fn obey(mut self, handle: Handle) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return handle.stop().await,

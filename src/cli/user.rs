@@ -85,6 +85,15 @@ pub fn run(context: &Context, args: Args) -> ExitCode {
     }
 }
 
+/// Adds a user to the htpasswd file of a home that is being made.
+pub(super) fn add(htpasswd: &Path, name: &str, password: &str) -> Result<(), String> {
+    check_name(name)?;
+    let file = Htpasswd {
+        path: htpasswd.to_owned(),
+    };
+    file.replace(name, Some(&Hash::Argon2id.of(password)?), Presence::Absent)
+}
+
 fn list(context: &Context, names: &[String]) {
     if context.json {
         say(&serde_json::json!({ "users": names }).to_string());

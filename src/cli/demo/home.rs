@@ -68,7 +68,10 @@ impl Home {
         self.append("credentials/secrets.properties", &secrets(duo))?;
         self.replace("credentials/duo-ca.pem", &duo.ca_pem)?;
         for site in sites {
-            self.replace(&format!("metadata/sp-{}.xml", site.number), &site.metadata())?;
+            self.replace(
+                &format!("metadata/sp-{}.xml", site.number),
+                &site.metadata(),
+            )?;
         }
         for site in &sites[1..] {
             self.append("conf/lists/require-mfa.txt", &line(site))?;

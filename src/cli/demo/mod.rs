@@ -45,8 +45,7 @@ fn demonstrate(context: &Context, args: &Args) -> Result<(), String> {
     home.write(&places.idp, &duo, &sites)?;
     let settings = home.settings()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let log =
-        logs::install(&settings.logging, &clock, false).map_err(|error| error.to_string())?;
+    let log = logs::install(&settings.logging, &clock, false).map_err(|error| error.to_string())?;
     let options = demo_sp::Options {
         sites: sites.clone(),
         idp: identity_provider(&settings)?,
@@ -208,9 +207,8 @@ fn ready(idp: &str, duo: &duo::Running, sites: &[Site], home: &Home) -> serde_js
             "what": format!("{}: {}", site.name, site.what),
         })
     });
-    let users = USERS.map(|(name, password)| {
-        serde_json::json!({ "name": name, "password": password })
-    });
+    let users =
+        USERS.map(|(name, password)| serde_json::json!({ "name": name, "password": password }));
     serde_json::json!({
         "idp": idp,
         "sps": sites.collect::<Vec<_>>(),
