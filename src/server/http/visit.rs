@@ -17,7 +17,6 @@ use crate::server::http::reply::{Fault, Reply};
 use crate::server::journal::{Journal, Who};
 use crate::server::pages::{DuoView, LoginView, ServiceView, View};
 use crate::server::session::{Live, later};
-use crate::server::storage::encode;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -133,17 +132,14 @@ impl<'e> Visit<'e> {
         Err(Fault::Defect("a login asks without end".to_owned()))
     }
 
-    /// Shows the page of a login that this request does not change.
+    /// Shows the page of a login that waits. Showing changes nothing, so nothing is stored: a
+    /// reload costs the login none of its steps.
     pub async fn revisit(self, login: Login) -> Result<Reply, Fault> {
         let rules = &self.exchange.generation.settings.rules;
-        let before = encode(&login)?;
         let moment = self.exchange.app.world.moment();
         let turn = login.clone().advance(Input::Revisit, rules, &moment);
-        match turn.step {
-            Step::Show(page, after) if encode(&after)? == before => {
-                let Place::At { id, .. } = &self.place else {
-                    return Err(Fault::Defect("a login without a place".to_owned()));
-                };
+        match (turn.step, &self.place) {
+            (Step::Show(page, _), Place::At { id, .. }) if turn.records.is_empty() => {
                 let url = execution_url(self.exchange, &self.asked.request, id);
                 Ok(self.show(page, url))
             }

@@ -8,7 +8,7 @@ pub mod messages;
 use crate::server::world::hex;
 use messages::{Language, Messages};
 use minijinja::value::Serde;
-use minijinja::{AutoEscape, Environment, Value, context};
+use minijinja::{AutoEscape, Environment, Output, State, Value, context};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -213,6 +213,7 @@ fn environment(views: &Path) -> Result<Environment<'static>, String> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.set_fuel(Some(FUEL));
+    environment.set_formatter(format);
     environment.add_filter("fill", fill);
     for (name, built_in) in TEMPLATES {
         let source = match read(&views.join(name))? {
@@ -226,6 +227,31 @@ fn environment(views: &Path) -> Result<Environment<'static>, String> {
             .map_err(|error| format!("views/{name}: {error:#}"))?;
     }
     Ok(environment)
+}
+
+/// Escapes text as HTML needs it and no further: the engine would spell every slash of a URL or of
+/// base64 in six characters.
+fn format(out: &mut Output, state: &mut State, value: &Value) -> Result<(), minijinja::Error> {
+    match value.as_str() {
+        Some(text) if !value.is_safe() => escape(out, text).map_err(minijinja::Error::from),
+        _ => minijinja::escape_formatter(out, state, value),
+    }
+}
+
+fn escape(out: &mut Output, text: &str) -> std::fmt::Result {
+    let mut rest = text;
+    while let Some(at) = rest.find(['&', '<', '>', '"', '\'']) {
+        out.write_str(&rest[..at])?;
+        out.write_str(match rest.as_bytes()[at] {
+            b'&' => "&amp;",
+            b'<' => "&lt;",
+            b'>' => "&gt;",
+            b'"' => "&#34;",
+            _ => "&#39;",
+        })?;
+        rest = &rest[at + 1..];
+    }
+    out.write_str(rest)
 }
 
 /// Puts a name into a text. The result is plain text: the engine escapes it as a whole.
