@@ -39,6 +39,9 @@ pub struct RequestFacts {
     pub non_browser: bool,
     /// The client's address; `None` when unknown.
     pub client_ip: Option<IpAddr>,
+    /// `scheme://host[:port]` as the browser addressed us; believed only where it is in
+    /// `idp.duo.oidc.redirecturl.allowedOrigins`.
+    pub origin: Option<String>,
     /// User-Agent, cut to 512 characters.
     pub user_agent: String,
     /// Headers named in configuration, lower-case names.

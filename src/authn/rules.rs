@@ -53,6 +53,27 @@ pub struct DuoRules {
     pub evidence: EvidenceTable,
     /// How long a redirect to Duo stays good (`vestibule.duo.pendingLifetime`).
     pub pending_lifetime: Duration,
+    /// `idp.duo.oidc.redirecturl.allowedOrigins`: origins (RFC 6454) from which the callback may be
+    /// computed for integrations without a fixed one.
+    pub allowed_origins: Vec<String>,
+    /// The path of the computed callback, base path included.
+    pub callback_path: String,
+    /// `vestibule.duo.maxStarts`: how often a user may be sent to Duo within ten minutes.
+    pub max_starts: u32,
+    /// `vestibule.duo.failMode`
+    pub fail_mode: FailMode,
+}
+
+/// What an outage of Duo means where the transition map does not say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum FailMode {
+    /// The login stops, with a page that offers a way back.
+    #[default]
+    Closed,
+    /// The login goes on without Duo, degraded, and claims a password class at most.
+    Open,
+    /// A script says whether it is open; what it would have to fetch counts as closed.
+    Script(ScriptName),
 }
 
 /// How our user's name becomes the name at Duo.

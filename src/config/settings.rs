@@ -49,8 +49,6 @@ pub struct Settings {
     pub logging: LoggingSettings,
     /// How Duo is reached.
     pub duo_http: DuoHttpSettings,
-    /// `/profile/` + `idp.duo.oidc.externalAuthnPath` + `/duo-callback`, below the base URL.
-    pub duo_callback_path: String,
     /// Where relying parties' metadata comes from.
     pub metadata: MetadataSettings,
     /// `idp.ui.fallbackLanguages`

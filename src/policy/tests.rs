@@ -323,6 +323,7 @@ impl Request {
             .map(AuthnContextClassRef::new)
             .collect();
         RequestFacts {
+            origin: None,
             requested: (!classes.is_empty()).then(|| RequestedAuthnContext {
                 comparison: self.comparison,
                 classes,

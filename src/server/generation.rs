@@ -9,7 +9,6 @@ use crate::server::world::World;
 use std::sync::Arc;
 
 /// Where Duo sends browsers back to unless an integration names another place.
-const CALLBACK: &str = "/profile/Authn/Duo/2FA/duo-callback";
 
 /// Settings and what was made from them.
 #[derive(Debug)]
@@ -75,7 +74,7 @@ fn callback_paths(settings: &Settings) -> Vec<String> {
     integrations
         .filter_map(|integration| url::Url::parse(integration.redirect_url.as_deref()?).ok())
         .map(|url| url.path().to_owned())
-        .chain([format!("{}{CALLBACK}", settings.base_url.path)])
+        .chain([settings.rules.duo.callback_path.clone()])
         .collect()
 }
 

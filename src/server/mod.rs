@@ -7,6 +7,7 @@
 pub mod app;
 pub mod back_end;
 pub mod conversation;
+pub mod duo_starts;
 pub mod generation;
 pub mod http;
 pub mod journal;

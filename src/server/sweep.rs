@@ -25,7 +25,7 @@ pub async fn sweep(app: &App) -> Result<(), StorageError> {
             break;
         }
     }
-    for context in [Context::Session, Context::DuoState] {
+    for context in [Context::Session, Context::DuoState, Context::DuoStarts] {
         while app.storage.take_expired(context, BATCH).await?.len() == BATCH {}
     }
     Ok(())

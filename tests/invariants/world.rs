@@ -17,7 +17,7 @@ use vestibule::authn::login::{
 use vestibule::authn::moment::Moment;
 use vestibule::authn::principal::ClassOrder;
 use vestibule::authn::result::{AuthenticationResult, FactorResult};
-use vestibule::authn::rules::{DuoRules, DuoUsername, Rules};
+use vestibule::authn::rules::{DuoRules, DuoUsername, FailMode, Rules};
 use vestibule::authn::strategy::{Decision, Next, ScriptName, Strategies, Trace, View};
 use vestibule::authn::transition::{On, Stage, Target, TransitionMap};
 use vestibule::duo::integration::Integration;
@@ -264,6 +264,14 @@ fn rules(transitions: TransitionMap, table: Table, choices: &mut Choices) -> Rul
             health_check: !choices.chance(4),
             evidence: EvidenceTable::default(),
             pending_lifetime: Duration::from_secs(300),
+            allowed_origins: Vec::new(),
+            callback_path: "/callback".to_owned(),
+            max_starts: 5,
+            fail_mode: if choices.chance(4) {
+                FailMode::Open
+            } else {
+                FailMode::Closed
+            },
         },
         strategies: Arc::new(table),
         step_limit: 100,
@@ -591,6 +599,7 @@ impl Walk {
             }
             Call::Health { .. } => Answer::Health(self.health(choices)),
             Call::Token { .. } => Answer::Token(self.token(choices)),
+            Call::DuoStart(_) => Answer::DuoStarts(u32::from(choices.below(7))),
             Call::Fact(key, _) => Answer::Fact(*key, FactValue::Unknown),
         }
     }

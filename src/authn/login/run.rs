@@ -10,7 +10,7 @@ use crate::authn::flow::FlowId;
 use crate::authn::moment::Moment;
 use crate::authn::principal::Strength;
 use crate::authn::result::{AuthenticationResult, FactorResult};
-use crate::authn::rules::Rules;
+use crate::authn::rules::{FailMode, Rules};
 use crate::authn::strategy::{Decision, Next, ScriptName};
 use crate::authn::transition::{Stage, Target};
 use crate::saml::context::{AuthnContextClassRef, UNSPECIFIED};
@@ -341,10 +341,31 @@ impl<'a> Run<'a> {
                         outage,
                     });
                 }
+                if outage && self.fails_open() {
+                    self.core
+                        .note("Duo is down; the fail mode is open".to_owned());
+                    return self.finish(Left {
+                        stage,
+                        event,
+                        outage,
+                    });
+                }
                 let page = duo_oidc::current_page(&flow, &self.ground());
                 self.show(page, State::DuoOidc(flow))
             }
         }
+    }
+
+    fn fails_open(&self) -> bool {
+        let script = match &self.rules.duo.fail_mode {
+            FailMode::Closed => return false,
+            FailMode::Open => return true,
+            FailMode::Script(script) => script,
+        };
+        let event = Event::AuthenticationException;
+        let view = self.core.view(self.rules, event, self.moment.now);
+        let decision = self.rules.strategies.condition(script, &view);
+        matches!(decision, Decision::Made(true, _))
     }
 
     fn succeed(mut self, result: FactorResult) -> Turn {

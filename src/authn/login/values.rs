@@ -90,6 +90,8 @@ pub enum Answer {
     Health(HttpAnswer),
     /// The code exchange.
     Token(HttpAnswer),
+    /// How often this user was sent to Duo within the last ten minutes, this time included.
+    DuoStarts(u32),
     /// A fact.
     Fact(FactKey, FactValue),
 }
@@ -177,6 +179,8 @@ pub enum DuoProblem {
     Exchange(DuoError),
     /// The result token was refused.
     Token(ClaimError),
+    /// The user was sent to Duo too often within ten minutes.
+    TooOften,
     /// A script failed, or chose what is not declared.
     Policy,
 }
@@ -205,6 +209,8 @@ pub enum Call {
         /// What to send.
         request: FormRequest,
     },
+    /// Count one more start at Duo for this user.
+    DuoStart(String),
     /// A fact a strategy asked for.
     Fact(FactKey, String),
 }

@@ -2,9 +2,9 @@
 
 use super::identity::is_loopback;
 use crate::authn::evidence::{EvidenceTable, Grade};
-use crate::authn::rules::{DuoRules, DuoUsername};
+use crate::authn::rules::{DuoRules, DuoUsername, FailMode};
 use crate::config::reader::Reader;
-use crate::config::settings::{DuoHttpSettings, DuoTrust};
+use crate::config::settings::{BaseUrl, DuoHttpSettings, DuoTrust};
 use crate::duo::integration::{Integration, Verifier};
 use crate::duo::secret::Secret;
 use std::collections::BTreeMap;
@@ -14,16 +14,23 @@ use url::Url;
 /// The key that says whose certificates Duo may present.
 pub(in crate::config) const TRUST: &str = "vestibule.duo.trustedCertificates";
 
+/// The origins a callback may be computed from.
+const ORIGINS: &str = "idp.duo.oidc.redirecturl.allowedOrigins";
+
 /// The name of the integration of `idp.duo.oidc.*`.
 const DEFAULT: &str = "default";
 
-pub(super) fn rules(reader: &mut Reader<'_>) -> Option<DuoRules> {
+pub(super) fn rules(reader: &mut Reader<'_>, base_url: Option<&BaseUrl>) -> Option<DuoRules> {
     let integrations = integrations(reader);
     let integration_strategy = reader.script("vestibule.duo.integrationStrategy");
     let principal_strategy = reader.script("vestibule.duo.principalStrategy");
     let username = username(reader);
     let health_check = reader.flag("idp.duo.oidc.healthcheck.enabled");
     let evidence = evidence(reader);
+    let allowed_origins = allowed_origins(reader);
+    let callback_path = callback_path(reader, base_url);
+    let max_starts = reader.count("vestibule.duo.maxStarts");
+    let fail_mode = fail_mode(reader);
     let pending_lifetime = reader.duration("vestibule.duo.pendingLifetime");
     Some(DuoRules {
         integrations,
@@ -33,6 +40,33 @@ pub(super) fn rules(reader: &mut Reader<'_>) -> Option<DuoRules> {
         health_check: health_check?,
         evidence,
         pending_lifetime: pending_lifetime?,
+        allowed_origins,
+        callback_path: callback_path?,
+        max_starts: max_starts?,
+        fail_mode: fail_mode?,
+    })
+}
+
+/// Origins as browsers write them: lower case, without a default port (RFC 6454 section 6.2).
+fn allowed_origins(reader: &mut Reader<'_>) -> Vec<String> {
+    let origins = reader.list(ORIGINS);
+    for origin in &origins {
+        let serialized = Url::parse(origin).map(|url| url.origin().ascii_serialization());
+        if serialized.as_ref() != Ok(origin) {
+            let fix = "write scheme, host and port only, without a default port";
+            reader.wrong(ORIGINS, origin, fix);
+        }
+    }
+    origins
+}
+
+fn fail_mode(reader: &mut Reader<'_>) -> Option<FailMode> {
+    if let Some(script) = reader.script("vestibule.duo.failModeStrategy") {
+        return Some(FailMode::Script(script));
+    }
+    Some(match reader.choice("vestibule.duo.failMode")?.as_str() {
+        "open" => FailMode::Open,
+        _ => FailMode::Closed,
     })
 }
 
@@ -120,7 +154,9 @@ fn integration(
     let api_host = reader.parsed(&key("apiHost"), api_host);
     let client_id = client_id(reader, &key("clientId"));
     let secret = client_secret(reader, &key("secretKey"));
-    let redirect_url = redirect_url(reader, &key("redirectURL"));
+    // The callback is computed from the Host header only where none is written and origins are.
+    let computed = is_written(reader, ORIGINS) && !is_written(reader, &key("redirectURL"));
+    let redirect_url = (!computed).then(|| redirect_url(reader, &key("redirectURL")));
     let health = endpoint(reader, &key("endpoint.health"));
     let token = endpoint(reader, &key("endpoint.token"));
     let authorize = endpoint(reader, &key("endpoint.authorize"));
@@ -129,7 +165,10 @@ fn integration(
     let display_name = reader.text(&key("displayName"));
     let interstitial = reader.flag(&key("interstitial"));
     Some(Integration {
-        redirect_url: Some(redirect_url?),
+        redirect_url: match redirect_url {
+            Some(fixed) => Some(fixed?),
+            None => None,
+        },
         health_endpoint: health?,
         token_endpoint: token?,
         authorize_endpoint: authorize?,
@@ -265,15 +304,15 @@ pub(super) fn http(reader: &mut Reader<'_>) -> Option<DuoHttpSettings> {
     })
 }
 
-/// Where the browser comes back to, below the base URL.
-pub(super) fn callback_path(reader: &mut Reader<'_>) -> Option<String> {
+/// The path of the computed callback: the base URL's, then Shibboleth's.
+fn callback_path(reader: &mut Reader<'_>, base_url: Option<&BaseUrl>) -> Option<String> {
     let middle = reader.parsed("idp.duo.oidc.externalAuthnPath", |text| {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
         let good =
             |part: &str| !part.is_empty() && !part.starts_with('.') && part.chars().all(plain);
         text.split('/').all(good).then(|| text.to_owned())
     })?;
-    Some(format!("/profile/{middle}/duo-callback"))
+    Some(format!("{}/profile/{middle}/duo-callback", base_url?.path))
 }
 
 fn trust(reader: &mut Reader<'_>) -> Option<DuoTrust> {

@@ -14,21 +14,20 @@ pub(super) use duo::TRUST as DUO_TRUST;
 
 use crate::authn::rules::Rules;
 use crate::config::reader::Reader;
-use crate::config::settings::Settings;
+use crate::config::settings::{BaseUrl, Settings};
 use std::path::PathBuf;
 
 /// Every setting, or `None` when something is wrong: each part has then recorded what.
 pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
     let identity = identity::read(reader);
     let operation = operation::read(reader);
-    let rules = rules(reader);
+    let rules = rules(reader, identity.base_url.as_ref());
     let keys = saml::keys(reader);
     let acceptance = saml::acceptance(reader, identity.base_url.as_ref());
     let response = saml::response(reader);
     let attributes = attributes::read(reader, identity.scopes.first());
     let audit = audit::read(reader);
     let duo_http = duo::http(reader);
-    let duo_callback_path = duo::callback_path(reader);
     let keys = keys?;
     let operation = operation?;
     Some(Settings {
@@ -50,16 +49,15 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
         audit: audit?,
         logging: operation.logging,
         duo_http: duo_http?,
-        duo_callback_path: duo_callback_path?,
         metadata: operation.metadata,
         fallback_languages: reader.list("idp.ui.fallbackLanguages"),
         fingerprint: reader.raw.fingerprint(),
     })
 }
 
-fn rules(reader: &mut Reader<'_>) -> Option<Rules> {
+fn rules(reader: &mut Reader<'_>, base_url: Option<&BaseUrl>) -> Option<Rules> {
     let classes = flows::classes(reader);
-    let duo = duo::rules(reader);
+    let duo = duo::rules(reader, base_url);
     let integrations = duo.as_ref().map(|duo| &duo.integrations);
     let flows = flows::descriptors(reader, &classes, integrations);
     let top_level = flows::top_level(reader, flows.as_ref());

@@ -4,7 +4,9 @@ use crate::authn::facts::{FactKey, FactValue};
 use crate::authn::login::{Answer, Call};
 use crate::duo::integration::Integration;
 use crate::duo::oidc::{FormRequest, HttpAnswer, health_check, read_health};
+use crate::server::duo_starts::DuoStarts;
 use crate::server::generation::Generation;
+use crate::server::storage::Storage;
 use crate::server::world::World;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +15,12 @@ use std::sync::Arc;
 const GROUPS: [&str; 3] = ["groups", "isMemberOf", "memberOf"];
 
 /// What the back end says; that it could not say anything is an answer too.
-pub async fn ask(generation: &Generation, world: &World, call: Call) -> Answer {
+pub async fn ask(
+    generation: &Generation,
+    storage: &dyn Storage,
+    world: &World,
+    call: Call,
+) -> Answer {
     match call {
         Call::Password { username, password } => {
             Answer::Password(generation.password.check(&username, password).await)
@@ -26,6 +33,9 @@ pub async fn ask(generation: &Generation, world: &World, call: Call) -> Answer {
             integration,
             request,
         } => Answer::Token(send(generation, &integration, &request).await),
+        Call::DuoStart(username) => {
+            Answer::DuoStarts(DuoStarts { storage, world }.count(&username).await)
+        }
         Call::Fact(key, username) => {
             Answer::Fact(key, fact(generation, world, key, &username).await)
         }

@@ -79,6 +79,19 @@ impl Exchange {
         value.and_then(|value| value.to_str().ok()).unwrap_or("")
     }
 
+    /// The origin the browser addressed, in the form of RFC 6454 section 6.2; whoever uses it must
+    /// compare it with origins the operator allowed.
+    pub fn origin(&self) -> Option<String> {
+        let info = self.request.connection_info();
+        let scheme = match self.generation.settings.http.tls {
+            Some(_) => "https",
+            None if self.client.proven.is_some() => info.scheme(),
+            None => "http",
+        };
+        let url = url::Url::parse(&format!("{scheme}://{}/", self.header(header::HOST))).ok()?;
+        Some(url.origin().ascii_serialization())
+    }
+
     /// `Accept-Language`.
     pub fn accept_language(&self) -> &str {
         self.header(header::ACCEPT_LANGUAGE)

@@ -168,7 +168,8 @@ impl<'e> Visit<'e> {
 
     async fn ask(&self, call: Call) -> Answer {
         let generation = &self.exchange.generation;
-        ask::ask(generation, &self.exchange.app.world, call).await
+        let app = &self.exchange.app;
+        ask::ask(generation, &*app.storage, &app.world, call).await
     }
 
     /// Stores the login and lets the browser go; the request that was slower sees what the faster
@@ -277,6 +278,7 @@ impl<'e> Visit<'e> {
             signed: request.signed,
             binding: request.binding.uri().to_owned(),
             non_browser: false,
+            origin: self.exchange.origin(),
             client_ip: self.exchange.client.proven,
             user_agent: self.exchange.user_agent().to_owned(),
             headers: BTreeMap::new(),
@@ -337,6 +339,7 @@ fn duo_problem(problem: &DuoProblem) -> &'static str {
         DuoProblem::Expired => "expired",
         DuoProblem::Exchange(_) => "exchange",
         DuoProblem::Token(_) => "token",
+        DuoProblem::TooOften => "too-often",
         DuoProblem::Policy => "policy",
     }
 }

@@ -24,11 +24,13 @@ pub enum Context {
     Session,
     /// From a `state` sent to Duo to its login.
     DuoState,
+    /// How often a user was sent to Duo lately.
+    DuoStarts,
 }
 
 impl Context {
     /// Every context.
-    pub const ALL: [Self; 3] = [Self::Login, Self::Session, Self::DuoState];
+    pub const ALL: [Self; 4] = [Self::Login, Self::Session, Self::DuoState, Self::DuoStarts];
 
     /// The context's name in a store.
     pub fn as_str(self) -> &'static str {
@@ -36,6 +38,7 @@ impl Context {
             Self::Login => "login",
             Self::Session => "session",
             Self::DuoState => "duo-state",
+            Self::DuoStarts => "duo-starts",
         }
     }
 }

@@ -28,6 +28,8 @@ pub(super) enum State {
     Choosing,
     /// The page before the redirect is shown.
     Offered(Chosen),
+    /// The user's starts are being counted.
+    Counting(Chosen),
     /// The health check is under way.
     Checking(Chosen),
     /// The browser is at Duo.
@@ -83,6 +85,9 @@ impl State {
                 },
                 Input::Form(Form::Retry),
             ) => begin(chosen, ground),
+            (Self::Counting(chosen), Input::Answer(Answer::DuoStarts(starts))) => {
+                counted(chosen, starts, ground)
+            }
             (Self::Checking(chosen), Input::Answer(Answer::Health(answer))) => {
                 checked(chosen, &answer, ground)
             }
@@ -122,7 +127,11 @@ impl State {
                     ..attempt.record()
                 }))
             }
-            Self::Choosing | Self::Offered(_) | Self::Checking(_) | Self::Stuck { .. } => None,
+            Self::Choosing
+            | Self::Offered(_)
+            | Self::Counting(_)
+            | Self::Checking(_)
+            | Self::Stuck { .. } => None,
         }
     }
 
@@ -146,6 +155,7 @@ impl State {
                 FlowTurn::Show(page, Self::Stuck { chosen, problem })
             }
             Self::Checking(chosen)
+            | Self::Counting(chosen)
             | Self::Exchanging(Attempt { chosen, .. })
             | Self::Mapping {
                 attempt: Attempt { chosen, .. },
@@ -195,7 +205,7 @@ fn offer(chosen: Chosen, ground: &mut Ground<'_>) -> FlowTurn<State> {
 
 fn begin(chosen: Chosen, ground: &mut Ground<'_>) -> FlowTurn<State> {
     if !ground.rules.duo.health_check {
-        return redirect(chosen, ground);
+        return count(chosen);
     }
     let Some(integration) = integration(&chosen, ground) else {
         return stuck(Some(chosen), DuoProblem::Policy);
@@ -213,17 +223,29 @@ fn begin(chosen: Chosen, ground: &mut Ground<'_>) -> FlowTurn<State> {
 
 fn checked(chosen: Chosen, answer: &HttpAnswer, ground: &mut Ground<'_>) -> FlowTurn<State> {
     match oidc::read_health(answer, ground.moment.now) {
-        Ok(()) => redirect(chosen, ground),
+        Ok(()) => count(chosen),
         Err(error) => stuck(Some(chosen), DuoProblem::Unavailable(error)),
     }
 }
 
+/// A push that nobody asked for wears people down: the starts of a user are bounded (attack S47).
+fn count(chosen: Chosen) -> FlowTurn<State> {
+    FlowTurn::Call(
+        Call::DuoStart(chosen.username.clone()),
+        State::Counting(chosen),
+    )
+}
+
+fn counted(chosen: Chosen, starts: u32, ground: &mut Ground<'_>) -> FlowTurn<State> {
+    if starts > ground.rules.duo.max_starts {
+        return stuck(Some(chosen), DuoProblem::TooOften);
+    }
+    redirect(chosen, ground)
+}
+
 fn redirect(chosen: Chosen, ground: &mut Ground<'_>) -> FlowTurn<State> {
-    let usable = integration(&chosen, ground).and_then(|duo| {
-        duo.redirect_url
-            .clone()
-            .map(|redirect_uri| (duo, redirect_uri))
-    });
+    let usable = integration(&chosen, ground)
+        .and_then(|duo| callback_url(&duo, ground).map(|redirect_uri| (duo, redirect_uri)));
     let Some((duo, redirect_uri)) = usable else {
         return stuck(Some(chosen), DuoProblem::Policy);
     };
@@ -243,6 +265,17 @@ fn redirect(chosen: Chosen, ground: &mut Ground<'_>) -> FlowTurn<State> {
     };
     ground.records.push(Record::Duo(attempt.record()));
     FlowTurn::Redirect(url, State::Away(attempt))
+}
+
+/// The fixed callback, or one at the origin the browser used, where that origin is allowed (a
+/// forged Host header finds no callback, attack S31).
+fn callback_url(duo: &Integration, ground: &Ground<'_>) -> Option<String> {
+    duo.redirect_url.clone().or_else(|| {
+        let rules = &ground.rules.duo;
+        let origin = ground.core.request.origin.as_ref()?;
+        let allowed = rules.allowed_origins.contains(origin);
+        allowed.then(|| format!("{origin}{}", rules.callback_path))
+    })
 }
 
 fn returned(attempt: Attempt, callback: Callback, ground: &mut Ground<'_>) -> FlowTurn<State> {
@@ -355,6 +388,7 @@ pub(super) fn current_page(state: &State, ground: &Ground<'_>) -> Page {
             ..
         }
         | State::Offered(chosen)
+        | State::Counting(chosen)
         | State::Checking(chosen) => page(Some(chosen), None, ground),
         State::Choosing => page(None, None, ground),
     }
