@@ -11,6 +11,11 @@ pub use registry::{STANDARD, Standard, standard};
 pub use release::{Outcome, Resolved, SourceRecord, Withheld, explain, release};
 use std::path::PathBuf;
 
+/// The source attribute that holds Duo's result as JSON, tokens redacted, of a login in which Duo
+/// took part. A definition and a release rule of the deployer's make an attribute of it; without
+/// them nobody gets it.
+pub const DUO_RESULT: &str = "duoResult";
+
 /// How attributes are made and released.
 #[derive(Clone, Debug, Default)]
 pub struct AttributeSettings {

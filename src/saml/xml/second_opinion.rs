@@ -94,32 +94,3 @@ fn xmlsec1(mode: &str, local: &str) -> Command {
         .arg(format!("{}:{local}", namespace.uri));
     command
 }
-
-/// What xmllint says against the document by the OASIS schema, nothing when it is valid.
-pub(crate) fn schema_errors(xml: &str, schema: &str) -> Option<String> {
-    let directory = tempfile::tempdir().unwrap();
-    let document = file(&directory, "in.xml", xml.as_bytes());
-    let w3c = |address: &str, name: &str| {
-        format!(
-            "<system systemId=\"http://www.w3.org/TR/{address}/{name}\" uri=\"/usr/share/xml/xmltooling/{name}\"/>"
-        )
-    };
-    let catalog = format!(
-        "<catalog xmlns=\"urn:oasis:names:tc:entity:xmlns:xml:catalog\">{}{}</catalog>",
-        w3c("2002/REC-xmldsig-core-20020212", "xmldsig-core-schema.xsd"),
-        w3c("2002/REC-xmlenc-core-20021210", "xenc-schema.xsd"),
-    );
-    let catalog = file(&directory, "catalog.xml", catalog.as_bytes());
-    let schema = PathBuf::from("/usr/share/xml/opensaml").join(schema);
-    assert!(
-        schema.exists(),
-        "install opensaml-schemas and xmltooling-schemas"
-    );
-    let output = run(Command::new("xmllint")
-        .env("XML_CATALOG_FILES", catalog)
-        .args(["--nonet", "--noout", "--schema"])
-        .arg(schema)
-        .arg(document));
-    let errors = || String::from_utf8_lossy(&output.stderr).into_owned();
-    (!output.status.success()).then(errors)
-}

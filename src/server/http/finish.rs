@@ -122,7 +122,20 @@ impl Visit<'_> {
         })
     }
 
+    /// What the directory knows of the user, and what Duo said in this login.
     async fn record<'s>(
+        &self,
+        success: &'s Success,
+    ) -> Result<Cow<'s, crate::attribute::SourceRecord>, ()> {
+        let mut record = self.known(success).await?;
+        if let Some(duo) = &success.duo {
+            let source = crate::attribute::DUO_RESULT.to_owned();
+            record.to_mut().insert(source, vec![duo.to_string()]);
+        }
+        Ok(record)
+    }
+
+    async fn known<'s>(
         &self,
         success: &'s Success,
     ) -> Result<Cow<'s, crate::attribute::SourceRecord>, ()> {

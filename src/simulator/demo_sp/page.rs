@@ -2,14 +2,12 @@
 
 use super::Site;
 use super::answer::{Answer, Assertion, AttributeShown, Rejection, Told};
+use crate::attribute::DUO_RESULT;
 use minijinja::Environment;
 use minijinja::value::Serde;
 use serde_json::{Value, json};
 
 const TEMPLATE: &str = include_str!("page.html");
-
-/// The attribute that carries Duo's result, tokens redacted; only a demo home releases it.
-const DUO_RESULT: &str = "duoResult";
 
 /// Classes to choose from when a visitor wants to ask for one.
 const CLASSES: [(&str, &str); 4] = [
