@@ -19,13 +19,13 @@ enum DuoCommand {
     /// Asks every integration of the home whether Duo takes its credentials.
     Ping,
     /// Runs Duo's service on this machine until it is interrupted.
-    Simulate(simulate::Args),
+    Simulate(Box<simulate::Args>),
 }
 
 /// Runs one of them.
 pub fn run(context: &Context, args: Args) -> ExitCode {
     match args.command {
         DuoCommand::Ping => ping::run(context),
-        DuoCommand::Simulate(args) => simulate::run(args),
+        DuoCommand::Simulate(args) => simulate::run(*args),
     }
 }

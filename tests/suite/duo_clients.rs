@@ -5,7 +5,7 @@ use crate::harness::process::Process;
 use crate::harness::root;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Command;
 
 const AUTH_API: [&str; 2] = [
@@ -51,8 +51,8 @@ impl Simulator {
     }
 
     /// Runs a script to its end; every case must have passed, and these must be among them.
-    fn passes(&self, program: PathBuf, arguments: &[&str], script: &str, wanted: &[&str]) {
-        let mut command = Command::new(&program);
+    fn passes(&self, program: &Path, arguments: &[&str], script: &str, wanted: &[&str]) {
+        let mut command = Command::new(program);
         for variable in ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"] {
             command.env_remove(variable);
         }
@@ -84,7 +84,7 @@ impl Simulator {
 
     fn python_passes(&self, script: &str, wanted: &[&str]) {
         let python = root().join("tests/.cache/venv/bin/python");
-        self.passes(python, &["-W", "ignore"], script, wanted);
+        self.passes(&python, &["-W", "ignore"], script, wanted);
     }
 }
 
@@ -109,7 +109,7 @@ fn duos_web_sdk_for_python_finishes_and_is_refused_where_it_must_be() {
 #[test]
 fn duos_web_sdk_for_node_finishes_and_is_refused_where_it_must_be() {
     Simulator::start().passes(
-        PathBuf::from("node"),
+        Path::new("node"),
         &[],
         "universal.mjs",
         &[
@@ -121,6 +121,59 @@ fn duos_web_sdk_for_node_finishes_and_is_refused_where_it_must_be() {
             "a_denied_user_never_comes_back",
         ],
     );
+}
+
+/// `vestibule duo ping --json` in a fresh home whose default integration is this simulator.
+fn ping(simulator: &Simulator, secret: &str) -> (Option<i32>, Value) {
+    let home = simulator
+        .directory
+        .path()
+        .join(format!("home-{}", &secret[..4]));
+    let vestibule = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
+        command
+            .args(["--home", home.to_str().unwrap()])
+            .args(arguments);
+        let ready = |name: &str| simulator.ready[name].as_str().unwrap().to_owned();
+        command
+            .env("VESTIBULE__idp__duo__oidc__apiHost", ready("api_host"))
+            .env("VESTIBULE__idp__duo__oidc__clientId", ready("client_id"))
+            .env("VESTIBULE__idp__duo__oidc__secretKey", secret)
+            .env(
+                "VESTIBULE__vestibule__duo__trustedCertificates",
+                ready("ca"),
+            );
+        command.output().unwrap()
+    };
+    let made = vestibule(&[
+        "init",
+        "--entity-id",
+        "https://idp.example.org/idp",
+        "--base-url",
+        "https://idp.example.org/idp",
+        "--scope",
+        "example.org",
+    ]);
+    assert!(made.status.success(), "{made:?}");
+    let pinged = vestibule(&["duo", "ping", "--json"]);
+    let told = serde_json::from_slice(&pinged.stdout);
+    (
+        pinged.status.code(),
+        told.unwrap_or_else(|_| panic!("{pinged:?}")),
+    )
+}
+
+#[test]
+fn ping_says_that_duo_takes_the_credentials_or_whose_fault_it_is() {
+    let simulator = Simulator::start();
+    let secret = simulator.ready["client_secret"].as_str().unwrap();
+    let (code, told) = ping(&simulator, secret);
+    assert_eq!((code, &told[0]["ok"]), (Some(0), &json!(true)), "{told}");
+    let difference = told[0]["clock_difference"].as_i64().unwrap();
+    assert!(difference.abs() < 60, "{told}");
+    let (code, told) = ping(&simulator, &"w".repeat(40));
+    assert_eq!((code, &told[0]["ok"]), (Some(1), &json!(false)), "{told}");
+    assert_eq!(told[0]["fault"], "configuration", "{told}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::duo::integration::Integration;
 use crate::duo::oidc::{self, DuoError};
 use crate::server::back_end::DuoClient as _;
 use crate::server::back_end::duo::HttpDuoClient;
-use crate::server::world::{Clock as _, Random as _, SystemClock, SystemRandom};
+use crate::server::world::{Clock as _, Random as _, SystemClock, SystemRandom, hex};
 use futures_util::future::join_all;
 use serde::Serialize;
 use std::process::ExitCode;
@@ -63,8 +63,7 @@ async fn ask_all(client: &HttpDuoClient, settings: &Settings) -> Vec<Health> {
 async fn ask(client: &HttpDuoClient, integration: &Integration) -> Health {
     let mut jti = [0; 18];
     SystemRandom.fill(&mut jti);
-    let jti: String = jti.iter().map(|byte| format!("{byte:02x}")).collect();
-    let request = oidc::health_check(integration, &jti, SystemClock.now());
+    let request = oidc::health_check(integration, &hex(&jti), SystemClock.now());
     let answer = client.send(integration, &request).await;
     let now = SystemClock.now();
     let outcome = oidc::read_health(&answer, now);

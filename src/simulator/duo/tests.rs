@@ -4,7 +4,8 @@ use super::{Application, ApplicationKind, Options, Outcome, Running, Simulator, 
 use crate::config::settings::{DuoHttpSettings, DuoTrust};
 use crate::duo::claims::{self, ClaimError, Expected, VerifiedClaims};
 use crate::duo::integration::Integration;
-use crate::duo::oidc::{self, AuthorizeParameters, DuoError, HttpAnswer};
+use crate::duo::jwt;
+use crate::duo::oidc::{self, AuthorizeParameters, DuoError, FormRequest, HttpAnswer};
 use crate::duo::secret::Secret;
 use crate::server::back_end::DuoClient as _;
 use crate::server::back_end::duo::{HttpDuoClient, install_tls_provider};
@@ -278,6 +279,48 @@ async fn an_assertion_cannot_be_replayed() {
         oidc::read_health(&again, now),
         Err(DuoError::InvalidClient { .. })
     ));
+}
+
+#[tokio::test]
+async fn assertions_are_taken_as_leniently_as_duos_own_clients_need_and_no_further() {
+    let bench = bench();
+    let url = bench.integration.url("/oauth/v1/health_check");
+    let now = SystemClock.now().as_second();
+    let good = || json!({"iss": CLIENT_ID, "sub": CLIENT_ID, "aud": url, "jti": fresh(), "exp": now + 300});
+    let judged = async |name: &str, value: Value| {
+        let mut claims = good();
+        claims[name] = value;
+        let assertion = jwt::sign(&claims, &bench.integration.client_secret).unwrap();
+        let request = FormRequest {
+            url: url.clone(),
+            form: vec![("client_assertion", assertion)],
+        };
+        let answer = bench.client.send(&bench.integration, &request).await;
+        oidc::read_health(&answer, SystemClock.now()).is_ok()
+    };
+    for (name, value) in [
+        ("jti", json!("another")),
+        ("exp", json!(f64::from(u32::try_from(now).unwrap()) + 299.5)),
+        ("exp", json!((now + 300).to_string())),
+        ("exp", json!(now + 3600)),
+        ("exp", json!(now - 30)),
+        ("aud", json!([url])),
+        ("aud", json!(bench.integration.url(""))),
+    ] {
+        assert!(judged(name, value.clone()).await, "{name} {value}");
+    }
+    for (name, value) in [
+        ("jti", json!("another")),
+        ("jti", Value::Null),
+        ("exp", json!(now + 3700)),
+        ("exp", json!(now - 90)),
+        ("exp", Value::Null),
+        ("aud", json!(bench.integration.url("/oauth/v1/token"))),
+        ("aud", json!([url, url])),
+        ("sub", json!("DIOTHEROTHEROTHER001")),
+    ] {
+        assert!(!judged(name, value.clone()).await, "{name} {value}");
+    }
 }
 
 #[tokio::test]
