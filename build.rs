@@ -21,6 +21,7 @@ fn main() {
     let mut source = String::from("&[\n");
     for file in files {
         let whole = root.join(&file);
+        let whole = whole.to_str().expect("source paths are UTF-8");
         let _ = writeln!(source, "({file:?}, include_str!({whole:?})),");
     }
     source.push_str("]\n");

@@ -4,6 +4,7 @@ use crate::cli::{Context, EXIT_CONFIG, EXIT_FOUND, say};
 use crate::config;
 use crate::config::error::ConfigError;
 use crate::config::settings::Settings;
+use crate::saml::key::SigningKey;
 use crate::saml::metadata;
 use openssl::asn1::Asn1Time;
 use openssl::x509::X509;
@@ -167,7 +168,7 @@ fn certificates(settings: &Settings) -> Vec<ConfigError> {
     let signing = settings
         .signing_keys
         .iter()
-        .map(|key| key.certificate_base64());
+        .map(SigningKey::certificate_base64);
     let encryption = settings.encryption_certificates.iter().map(String::as_str);
     let named = signing
         .map(|certificate| ("idp.signing.cert", certificate))

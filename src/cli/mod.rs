@@ -69,7 +69,7 @@ enum Command {
     /// Keeps the htpasswd file.
     User(user::Args),
     /// Duo's side: the health of every integration, the simulator.
-    Duo(duo::Args),
+    Duo(Box<duo::Args>),
 }
 
 /// Parses the command line and runs one command.
@@ -82,7 +82,7 @@ pub fn run() -> ExitCode {
         Command::Check(args) => check::run(&context, &args),
         Command::Metadata(args) => metadata::run(&context, &args),
         Command::User(args) => user::run(&context, args),
-        Command::Duo(args) => duo::run(&context, args),
+        Command::Duo(args) => duo::run(&context, *args),
     }
 }
 

@@ -41,8 +41,8 @@ struct Password {
     /// The user's name.
     name: String,
     /// Read the password from the first line of standard input.
-    #[arg(long)]
-    password_stdin: bool,
+    #[arg(long = "password-stdin")]
+    from_stdin: bool,
     /// How to store it.
     #[arg(long, value_enum, default_value_t = Hash::Argon2id)]
     hash: Hash,
@@ -120,7 +120,7 @@ fn set(
 ) -> Result<(), String> {
     check_name(&wanted.name)?;
     file.expect(&wanted.name, presence)?;
-    let password = read_password(wanted.password_stdin)?;
+    let password = read_password(wanted.from_stdin)?;
     let hash = wanted.hash.of(&password)?;
     file.replace(&wanted.name, Some(&hash), presence)?;
     let done = match presence {
@@ -264,8 +264,7 @@ impl Htpasswd {
         lines.extend(new);
         let text = lines
             .iter()
-            .map(|line| format!("{line}\n"))
-            .collect::<String>();
+            .fold(String::new(), |text, line| text + line.as_str() + "\n");
         self.write(&text)
             .and_then(|()| lock.sync_all())
             .map_err(|error| self.failed("write", &error))

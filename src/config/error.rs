@@ -58,6 +58,7 @@ impl ConfigError {
     }
 
     /// Where it stands.
+    #[must_use]
     pub fn at(mut self, file: &str, line: usize) -> Self {
         file.clone_into(&mut self.file);
         self.line = line;
@@ -65,12 +66,14 @@ impl ConfigError {
     }
 
     /// What was found, in words.
+    #[must_use]
     pub fn found(mut self, found: impl Into<String>) -> Self {
         self.found = found.into();
         self
     }
 
     /// The value that was found, quoted, cut, control characters escaped.
+    #[must_use]
     pub fn found_value(self, value: &str) -> Self {
         let cut: String = value.chars().take(QUOTE_LIMIT).collect();
         let dots = if cut.len() < value.len() { "..." } else { "" };
@@ -78,12 +81,14 @@ impl ConfigError {
     }
 
     /// What was expected.
+    #[must_use]
     pub fn expected(mut self, expected: impl Into<String>) -> Self {
         self.expected = expected.into();
         self
     }
 
     /// The likely fix.
+    #[must_use]
     pub fn fix(mut self, fix: impl Into<String>) -> Self {
         self.fix = fix.into();
         self

@@ -63,7 +63,7 @@ fn is_comment(text: &str, error: &PropertiesError) -> bool {
 
 fn not_utf8(file: &str, bytes: &[u8]) -> ConfigError {
     let valid = std::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len);
-    let line = bytes[..valid].iter().filter(|byte| **byte == b'\n').count() + 1;
+    let line = bytes[..valid].split(|byte| *byte == b'\n').count();
     ConfigError::error(file)
         .at(file, line)
         .found("bytes that are not UTF-8")

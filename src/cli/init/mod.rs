@@ -133,21 +133,37 @@ fn identity(args: &Args) -> Result<String, InitError> {
             return Err(InitError::Wrong(vec![finding]));
         }
     }
+    let listen = loopback_address(&args.base_url);
+    let listen = listen.map(|address| ("vestibule.http.listen", address));
     let template = FILES
         .iter()
         .find(|(path, _)| *path == "conf/idp.properties");
     let (_, template) = template.expect("conf/idp.properties is part of the sources");
     let line = |line: &str| {
-        let own = values.iter().find(|(key, _)| {
-            let rest = line.strip_prefix(key);
-            rest.is_some_and(|rest| rest.starts_with(" ="))
-        });
-        match own {
-            Some((key, value)) => format!("{key} = {value}\n"),
-            None => format!("{line}\n"),
-        }
+        let (key, _) = line.trim_start_matches('#').split_once(" =")?;
+        let mut own = values.iter().map(|(known, value)| (*known, *value));
+        let own = own.find(|(known, _)| *known == key);
+        let listen = listen
+            .as_ref()
+            .map(|(known, value)| (*known, value.as_str()));
+        let (key, value) = own.or(listen.filter(|(known, _)| *known == key))?;
+        Some(format!("{key} = {value}\n"))
     };
-    Ok(template.lines().map(line).collect())
+    let or_as_it_is = |text: &str| line(text).unwrap_or_else(|| format!("{text}\n"));
+    Ok(template.lines().map(or_as_it_is).collect())
+}
+
+/// Where to listen for a base URL that no proxy stands in front of: plain HTTP on this machine.
+fn loopback_address(base_url: &str) -> Option<String> {
+    let url = url::Url::parse(base_url).ok()?;
+    let port = url.port_or_known_default()?;
+    let address = match url.host()? {
+        url::Host::Domain("localhost") => "127.0.0.1".parse().ok()?,
+        url::Host::Domain(_) => return None,
+        url::Host::Ipv4(address) => std::net::IpAddr::from(address),
+        url::Host::Ipv6(address) => address.into(),
+    };
+    (url.scheme() == "http").then(|| std::net::SocketAddr::new(address, port).to_string())
 }
 
 /// The home as it would be read.
@@ -181,10 +197,12 @@ fn write(home: &Path, files: &BTreeMap<String, Vec<u8>>) -> io::Result<()> {
         }
         let mut options = OpenOptions::new();
         options.write(true).mode(mode(path));
-        let mut file = match is_as_shipped(home, path) {
-            true => options.truncate(true).open(&whole)?,
-            false => options.create_new(true).open(&whole)?,
-        };
+        if is_as_shipped(home, path) {
+            options.truncate(true);
+        } else {
+            options.create_new(true);
+        }
+        let mut file = options.open(&whole)?;
         file.write_all(contents)?;
         file.sync_all()?;
     }
@@ -292,6 +310,19 @@ mod tests {
                 .permissions();
             assert_eq!(mode.mode() & 0o777, 0o600, "{path}");
         }
+    }
+
+    #[test]
+    fn a_loopback_home_listens_where_its_base_url_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let local = Args {
+            base_url: "http://localhost:8085/idp".to_owned(),
+            ..args()
+        };
+        make_home(folder.path(), &local).unwrap();
+        let raw = crate::server::load::read_with(folder.path(), []);
+        let (settings, _) = config::check(&raw).unwrap();
+        assert_eq!(settings.http.listen, ["127.0.0.1:8085".parse().unwrap()]);
     }
 
     #[test]

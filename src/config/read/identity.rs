@@ -65,7 +65,8 @@ fn parse_base_url(text: &str) -> Result<BaseUrl, (&'static str, String)> {
         .host()
         .ok_or((absolute, "write the host's name".to_owned()))?;
     let secure = url.scheme() == "https";
-    if !secure && !(url.scheme() == "http" && is_loopback(&host)) {
+    let local = url.scheme() == "http" && is_loopback(&host);
+    if !(secure || local) {
         return Err((
             "https, or http on a loopback host",
             "write https:// and let your proxy or vestibule.http.tls.* serve it".to_owned(),

@@ -177,26 +177,26 @@ fn leads_to(target: &Target) -> Vec<FlowId> {
 /// once, and some failures come before any page. Scripts may break a circle, fixed rules cannot.
 fn silent_circles(reader: &mut Reader<'_>, map: &TransitionMap, reached: &BTreeSet<Stage>) {
     for flow in FACTORS {
-        if !reached.contains(&Stage::After(flow)) {
-            continue;
+        let mut events = silent_events(flow).iter();
+        let turning = events.find(|event| returns_silently(map, flow, **event));
+        if let Some(event) = turning.filter(|_| reached.contains(&Stage::After(flow))) {
+            reader.error(
+                &key_of(Stage::After(flow), rule_for(map, flow, *event)),
+                format!("a circle that {event} turns without asking the user"),
+                "circles that pass through the user",
+                format!("end or fail on {event}, or let a script decide"),
+            );
         }
-        for event in silent_events(flow) {
-            if returns_silently(map, flow, *event) {
-                let on = match map.rules().any(|((stage, on), _)| {
-                    *stage == Stage::After(flow) && *on == On::Event(*event)
-                }) {
-                    true => On::Event(*event),
-                    false => On::Any,
-                };
-                reader.error(
-                    &key_of(Stage::After(flow), on),
-                    format!("a circle that {event} turns without asking the user"),
-                    "circles that pass through the user",
-                    format!("end or fail on {event}, or let a script decide"),
-                );
-                break;
-            }
-        }
+    }
+}
+
+/// Which of a flow's rules an event takes.
+fn rule_for(map: &TransitionMap, flow: FlowId, event: Event) -> On {
+    let own = (Stage::After(flow), On::Event(event));
+    if map.rules().any(|(place, _)| *place == own) {
+        On::Event(event)
+    } else {
+        On::Any
     }
 }
 

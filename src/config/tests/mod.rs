@@ -2,12 +2,10 @@
 
 use super::*;
 use crate::authn::descriptor::Condition;
-use crate::authn::event::Event;
 use crate::authn::evidence::Grade;
 use crate::authn::flow::FlowId;
-use crate::authn::transition::{Stage, Target};
 use crate::config::layers;
-use crate::saml::context::REFEDS_MFA;
+use crate::saml::context::{AuthnContextClassRef, REFEDS_MFA};
 use openssl::asn1::Asn1Time;
 use openssl::ec::{EcGroup, EcKey};
 use openssl::hash::MessageDigest;
@@ -16,6 +14,8 @@ use openssl::pkey::PKey;
 use openssl::x509::{X509, X509NameBuilder};
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
+
+mod transitions;
 
 const IDENTITY: &str = "\
 idp.entityID = https://idp.example.org/idp/shibboleth
@@ -117,10 +117,8 @@ fn error(lines: &str) -> ConfigError {
 }
 
 fn report(findings: &[ConfigError]) -> String {
-    findings
-        .iter()
-        .map(|finding| format!("{finding}\n"))
-        .collect()
+    let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    lines.join("\n")
 }
 
 #[test]
@@ -137,9 +135,9 @@ fn a_right_configuration_has_no_findings() {
     assert_eq!(settings.fingerprint.len(), 64);
 }
 
-#[test]
-fn ten_mistakes_are_reported_at_once_with_their_places() {
-    let raw = home(&[
+/// More than ten mistakes in four files.
+fn home_of_mistakes() -> Raw {
+    home(&[
         (
             "conf/idp.properties",
             "idp.entityId = https://idp.example.org\n\
@@ -165,7 +163,12 @@ fn ten_mistakes_are_reported_at_once_with_their_places() {
             "credentials/secrets.properties",
             "idp.session.timeout = PT61M\n",
         ),
-    ]);
+    ])
+}
+
+#[test]
+fn ten_mistakes_are_reported_at_once_with_their_places() {
+    let raw = home_of_mistakes();
     let errors = check(&raw).map(|_| ()).unwrap_err();
     let places: Vec<(String, &str)> = errors
         .iter()
@@ -289,106 +292,6 @@ fn every_key_of_the_table_is_read() {
 }
 
 #[test]
-fn a_step_that_can_be_reached_needs_a_rule_for_proceed() {
-    let raw = home(&[
-        ("conf/idp.properties", IDENTITY),
-        (
-            "conf/authn/mfa.properties",
-            "idp.authn.MFA.transition.start = authn/Password\n\
-             idp.authn.MFA.transition.Password = script:mfa/second-factor\n",
-        ),
-    ]);
-    let errors = check(&raw).map(|_| ()).unwrap_err();
-    assert_eq!(errors.len(), 1);
-    assert_eq!(errors[0].key, "idp.authn.MFA.transition.DuoOIDC");
-    let raw = home(&[("conf/idp.properties", IDENTITY)]);
-    let errors = check(&raw).map(|_| ()).unwrap_err();
-    assert_eq!(errors[0].key, "idp.authn.MFA.transition.start");
-}
-
-#[test]
-fn a_rule_that_can_never_apply_warns() {
-    let raw = home(&[
-        ("conf/idp.properties", IDENTITY),
-        (
-            "conf/authn/mfa.properties",
-            "idp.authn.MFA.transition.start = authn/Password\n\
-             idp.authn.MFA.transition.Password = end\n\
-             idp.authn.MFA.transition.DuoOIDC = end\n",
-        ),
-    ]);
-    let (_, findings) = check(&raw).unwrap();
-    assert_eq!(findings.len(), 1);
-    assert_eq!(findings[0].key, "idp.authn.MFA.transition.DuoOIDC");
-    assert!(!findings[0].is_error());
-}
-
-#[test]
-fn a_circle_that_no_user_passes_is_refused_and_a_retry_is_not() {
-    let with = |lines: &str| {
-        check(&home(&[
-            ("conf/idp.properties", IDENTITY),
-            ("conf/authn/mfa.properties", lines),
-        ]))
-    };
-    let circle = with(
-        "idp.authn.MFA.transition.start = authn/Password\n\
-         idp.authn.MFA.transition.Password = authn/DuoOIDC\n\
-         idp.authn.MFA.transition.DuoOIDC = authn/Password\n",
-    );
-    assert!(circle.is_err());
-    let outage = with(
-        "idp.authn.MFA.transition.start = authn/Password\n\
-         idp.authn.MFA.transition.Password = authn/DuoOIDC\n\
-         idp.authn.MFA.transition.DuoOIDC = end\n\
-         idp.authn.MFA.transition.DuoOIDC.* = authn/DuoOIDC\n",
-    );
-    let findings = outage.map(|_| ()).unwrap_err();
-    assert_eq!(findings[0].key, "idp.authn.MFA.transition.DuoOIDC.*");
-    let retry = with(
-        "idp.authn.MFA.transition.start = authn/Password\n\
-         idp.authn.MFA.transition.Password = authn/DuoOIDC\n\
-         idp.authn.MFA.transition.DuoOIDC = end\n\
-         idp.authn.MFA.transition.DuoOIDC.ReselectFlow = authn/DuoOIDC\n",
-    );
-    assert!(retry.is_ok());
-}
-
-#[test]
-fn transitions_become_rules() {
-    let (settings, _) = settings(
-        "idp.authn.MFA.transition.DuoOIDC.ReselectFlow = fail:AccessDenied\n\
-         idp.authn.MFA.transition.DuoOIDC.* = fail\n",
-    );
-    let map = &settings.rules.transitions;
-    let after = Stage::After(FlowId::DuoOidc);
-    assert_eq!(map.target(after, Event::Proceed), &Target::End);
-    assert_eq!(
-        map.target(after, Event::ReselectFlow),
-        &Target::FailWith(Event::AccessDenied)
-    );
-    assert_eq!(map.target(after, Event::AccountLocked), &Target::Fail);
-}
-
-#[test]
-fn the_composite_and_unknown_flows_are_no_steps() {
-    assert!(
-        error("idp.authn.MFA.transition.Password.* = authn/MFA")
-            .found
-            .contains("itself")
-    );
-    assert_eq!(
-        error("idp.authn.MFA.transition.Password.* = authn/DuoOdic").fix,
-        "did you mean authn/DuoOIDC?"
-    );
-    assert!(
-        error("idp.authn.MFA.transition.DuoOICD = end")
-            .fix
-            .contains("DuoOIDC")
-    );
-}
-
-#[test]
 fn flows_have_shibboleths_defaults_and_duo_claims_refeds_mfa() {
     let (settings, _) = settings("");
     let of = |flow: FlowId| &settings.rules.flows[&flow];
@@ -408,7 +311,7 @@ fn flows_have_shibboleths_defaults_and_duo_claims_refeds_mfa() {
         let principals = &of(flow).supported_principals;
         principals
             .iter()
-            .map(|class| class.as_str())
+            .map(AuthnContextClassRef::as_str)
             .collect::<Vec<_>>()
     };
     assert_eq!(classes(FlowId::DuoOidc), [REFEDS_MFA]);
@@ -454,20 +357,6 @@ fn principals_of_other_kinds_are_left_out_with_a_warning() {
 #[test]
 fn duo_alone_is_no_login() {
     assert_eq!(error("idp.authn.flows = DuoOIDC").key, "idp.authn.flows");
-}
-
-#[test]
-fn one_factor_alone_has_its_own_map() {
-    let (settings, _) = settings("idp.authn.flows = Password\n");
-    let map = &settings.rules.transitions;
-    assert_eq!(
-        map.target(Stage::Start, Event::Proceed),
-        &Target::Flow(FlowId::Password)
-    );
-    assert_eq!(
-        map.target(Stage::After(FlowId::Password), Event::Proceed),
-        &Target::End
-    );
 }
 
 #[test]
