@@ -127,6 +127,9 @@ vestibule.storage = memory:
 vestibule.duo.trustedCertificates = %{{idp.home}}/credentials/duo-ca.pem
 vestibule.duo.integrationStrategy = script:duo/integration
 vestibule.duo.principalStrategy = script:duo/principals
+# What that script may name: it gives the second class for a security key.
+idp.authn.DuoOIDC.supportedPrincipals = saml2/https://refeds.org/profile/mfa, \
+    saml2/https://refeds.org/profile/phishing-resistant-mfa
 idp.duo.oidc.apiHost = {host}
 idp.duo.oidc.clientId = {first}
 vestibule.duo.integration.strict.apiHost = {host}
