@@ -5,6 +5,7 @@
 
 mod attacks;
 mod browser;
+mod commands;
 mod context_table;
 mod duo_clients;
 mod harness;

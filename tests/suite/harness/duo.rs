@@ -18,7 +18,7 @@ pub(crate) struct Duo {
 
 impl Duo {
     pub(crate) const CLIENT_ID: &str = "DIVESTIBULE000000001";
-    pub(crate) const CLIENT_SECRET: &str = "simulated-secret-of-forty-characters-000";
+    pub(crate) const CLIENT_SECRET: &str = "SimulatedSecretOfFortyLettersAndDigits01";
 
     /// `vestibule duo simulate`: its prompt is a page whose first button approves.
     pub(crate) fn start(directory: &Path) -> Self {
