@@ -8,7 +8,7 @@ use Prompt::{Duo, Password};
 
 const NO_AUTHN_CONTEXT: &str = "urn:oasis:names:tc:SAML:2.0:status:NoAuthnContext";
 const NO_PASSIVE: &str = "urn:oasis:names:tc:SAML:2.0:status:NoPassive";
-const RESPONDER: &str = "urn:oasis:names:tc:SAML:2.0:status:Responder";
+const REQUESTER: &str = "urn:oasis:names:tc:SAML:2.0:status:Requester";
 
 /// A deployment with both service providers; MFA by rule where `rule` says.
 fn deployed(rule: &[&str], options: &[&str]) -> (Deployment, Pysaml2) {
@@ -124,7 +124,7 @@ fn a_passive_request_without_a_session_is_refused_without_a_page() {
     let verdict = verdict(&arrival);
     assert_eq!(
         (verdict.text("status"), verdict.text("second_status")),
-        (RESPONDER, NO_PASSIVE)
+        (REQUESTER, NO_PASSIVE)
     );
     assert_eq!(verdict.text("refused"), "StatusNoPassive");
 }
