@@ -105,6 +105,14 @@ impl Deployment {
     }
 }
 
+impl Drop for Deployment {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- the IdP logged:\n{}", self.home.logs());
+        }
+    }
+}
+
 const PEOPLE: &str = "uid,displayName,mail\n\
     alice,Alice Adams,alice@example.org\n\
     bob,Bob Brown,bob@example.org;bob.brown@example.org\n";
