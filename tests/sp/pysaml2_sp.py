@@ -48,8 +48,6 @@ class ServiceProvider:
                 else [],
                 "metadata": {"local": [arguments.idp_metadata]},
                 "accepted_time_diff": 60,
-                "signing_algorithm": SIG_RSA_SHA256,
-                "digest_algorithm": DIGEST_SHA256,
                 "allow_unknown_attributes": True,
                 "service": {
                     "sp": {
@@ -84,6 +82,8 @@ class ServiceProvider:
             relay_state=query.get("relay", ["from-pysaml2"])[0],
             binding=BINDINGS[query.get("binding", ["redirect"])[0]],
             sign="sign" in query or None,
+            sigalg=SIG_RSA_SHA256,
+            digest_alg=DIGEST_SHA256,
             **wanted,
         )
         with self.lock:
