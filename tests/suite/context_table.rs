@@ -157,7 +157,7 @@ const TABLE: &[Row] = &[
         (false, Nothing),
         with_declaration,
         NONE,
-        Refused("Requester"),
+        Refused("RequestUnsupported"),
     ),
     row(
         "R16",
@@ -206,7 +206,7 @@ const TABLE: &[Row] = &[
         (false, Nothing),
         |r| r.asking("exact", &[MFA; 21]),
         NONE,
-        Refused("Requester"),
+        Refused("RequestUnsupported"),
     ),
     row(
         "R19",
@@ -392,7 +392,10 @@ fn r23_and_without_a_rule_to_open_a_login_ends_when_duo_is_down() {
 #[test]
 fn r24_r25_a_rule_that_opens_when_duo_is_down_never_claims_mfa() {
     let (lenient, strict) = (RelyingParty::new("lenient"), RelyingParty::new("strict"));
-    let open = [("idp.authn.MFA.transition.DuoOIDC.ReselectFlow", "end")];
+    let open = [(
+        "idp.authn.MFA.transition.DuoOIDC.AuthenticationException",
+        "end",
+    )];
     let deployment = deployed(&lenient, &strict, &open);
     deployment.duo.fault("health_check", "503", 1000);
     let mut browser = Browser::that_keeps_the_response();

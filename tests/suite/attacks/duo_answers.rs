@@ -91,7 +91,6 @@ fn s40_an_answer_that_is_no_token_is_refused() {
         "not_json",
         "long_body",
         "reset",
-        "foreign_ca",
     ] {
         refused.finish(kind, |duo| duo.fault("token", kind, 1));
     }

@@ -145,15 +145,19 @@ fn s41_stale_forms_and_invented_steps_lead_nowhere() {
     // Back, and the password again: no shortcut past Duo.
     let again = browser.submit(&page, &good);
     assert_no_assertion(&again, "the password form again");
-    let arrival = browser.walk(duo, ALICE);
-    let finished = Response::on(&arrival.page).is_some_and(|response| response.is_success());
+    browser.walk(duo, ALICE);
+    assert_no_assertion(&browser.submit(&login, &form), "an empty stale form");
+    // The form of a finished login is worth what the session is worth, and nothing by itself.
+    let mut without_session = browser.clone();
+    without_session
+        .jar
+        .keep(|cookie| cookie.name.contains("browser"));
     assert_no_assertion(
-        &browser.submit(&page, &good),
+        &without_session.submit(&page, &good),
         "the form of a finished login",
     );
-    assert_no_assertion(&browser.submit(&login, &form), "an empty stale form");
-    let class = finished.then(|| response(&arrival).class());
-    assert!(class.is_none_or(|class| class == MFA));
+    let again = browser.submit(&page, &good);
+    assert!(Response::on(&again).is_none_or(|response| response.class() == MFA));
 }
 
 #[test]
@@ -244,6 +248,27 @@ fn s46_a_result_without_interaction_is_not_mfa() {
             "{reason}"
         );
     }
+}
+
+#[test]
+fn s47_nobody_can_start_duo_for_a_user_without_end() {
+    let party = RelyingParty::new("pushed");
+    let mut deployment = Deployment::prepare();
+    deployment.home.set("vestibule.duo.maxStarts", "3");
+    trust(&deployment, &[&party]);
+    deployment.home.require_mfa(&party.entity_id);
+    deployment.serve();
+    let attempt = || {
+        let mut browser = Browser::that_keeps_the_response();
+        let page = browser.open(&party.request().url(&deployment.base_url));
+        let form = page.form_with("j_username").unwrap();
+        let form = form
+            .fill("j_username", ALICE.name)
+            .fill("j_password", ALICE.password);
+        browser.submit(&page, &form).duo_prompt().is_some()
+    };
+    let reached: Vec<bool> = (0..5).map(|_| attempt()).collect();
+    assert_eq!(reached, [true, true, true, false, false]);
 }
 
 #[test]

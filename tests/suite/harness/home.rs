@@ -126,21 +126,15 @@ impl Home {
         text
     }
 
-    /// The lines of one log, such as `idp-audit`.
-    pub(crate) fn log_lines(&self, name: &str) -> Vec<String> {
-        let mut lines = Vec::new();
-        for file in files_below(&self.path.join("logs")) {
-            if file
-                .file_name()
-                .unwrap()
-                .to_string_lossy()
-                .starts_with(name)
-            {
-                let text = fs::read_to_string(file).unwrap();
-                lines.extend(text.lines().map(str::to_owned));
-            }
-        }
-        lines
+    /// The audit line of that finished login, counted from 1; it may follow the page by a moment.
+    pub(crate) fn sso_audit_line(&self, number: usize) -> String {
+        super::wait_for("an audit line", || {
+            let text = fs::read_to_string(self.path.join("logs/idp-audit.log")).ok()?;
+            let mut lines = text
+                .lines()
+                .filter(|line| line.contains("|POST|") && line.ends_with('|'));
+            lines.nth(number - 1).map(str::to_owned)
+        })
     }
 }
 

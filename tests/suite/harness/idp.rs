@@ -43,6 +43,8 @@ impl Deployment {
             "vestibule.duo.trustedCertificates",
             &duo.ca.to_string_lossy(),
         );
+        // One user tries many things in a short time here.
+        home.set("vestibule.duo.maxStarts", "1000");
         let secret = format!("\nidp.duo.oidc.secretKey = {}\n", Duo::CLIENT_SECRET);
         home.append("credentials/secrets.properties", &secret);
         home.add_user(ALICE);

@@ -58,6 +58,11 @@ impl Jar {
             .filter(move |cookie| cookie.host == host)
     }
 
+    /// Forgets the others.
+    pub(crate) fn keep(&mut self, which: impl Fn(&Cookie) -> bool) {
+        self.cookies.retain(which);
+    }
+
     /// Changes a cookie, or plants one.
     pub(crate) fn plant(&mut self, cookie: Cookie) {
         self.cookies.retain(|old| !old.is_replaced_by(&cookie));
