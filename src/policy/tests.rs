@@ -4,6 +4,10 @@
 //! are empty; a fetched fact (attributes, groups, Duo's preauth and health) that the script asks
 //! for must be set, if only to `"unknown"`.
 
+mod login;
+
+pub use login::{LOGINS, run_logins};
+
 use crate::authn::facts::{FactKey, FactValue, RelyingPartyFacts, RequestFacts};
 use crate::authn::flow::FlowId;
 use crate::authn::strategy::{Decision, Next, ScriptName};
@@ -64,7 +68,8 @@ impl Report {
     }
 }
 
-/// Runs test files against the policy. `files` maps a script's name to its tests' source.
+/// Runs the test files of single scripts. `files` maps a script's name to its tests' source;
+/// [`LOGINS`] among them is left to [`run_logins`].
 pub fn run(policy: &Policy, files: &BTreeMap<String, String>) -> Report {
     let mut report = Report {
         untested: policy
@@ -74,7 +79,7 @@ pub fn run(policy: &Policy, files: &BTreeMap<String, String>) -> Report {
             .collect(),
         ..Report::default()
     };
-    for (script, source) in files {
+    for (script, source) in files.iter().filter(|(name, _)| *name != LOGINS) {
         run_file(policy, script, source, &mut report);
     }
     report
@@ -144,7 +149,7 @@ struct Case {
     expect: Expect,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct RelyingParty {
     id: String,
@@ -155,7 +160,7 @@ struct RelyingParty {
     tags: BTreeSet<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Request {
     requested: Vec<String>,
@@ -251,7 +256,7 @@ impl Case {
 
     fn facts(self, lists: Arc<Lists>) -> Result<Facts, String> {
         let mut facts = Facts::blank(self.now.unwrap_or(Timestamp::UNIX_EPOCH), lists);
-        facts.fetched = self.fetched();
+        facts.fetched = fetched(&self.user, &self.duo);
         facts.rp = self.rp.facts();
         facts.request = self.request.facts();
         facts.username = self.user.name;
@@ -274,32 +279,33 @@ impl Case {
         }
         Ok(facts)
     }
+}
 
-    fn fetched(&self) -> BTreeMap<FactKey, FactValue> {
-        let word = |word: &String| match word.as_str() {
-            "unknown" => FactValue::Unknown,
-            word => FactValue::Word(word.to_owned()),
-        };
-        let attributes = self.user.attributes.as_ref().map(|fact| match fact {
-            Fetched::Known(all) => FactValue::Attributes(all.clone()),
-            Fetched::Word(Unknown::Unknown) => FactValue::Unknown,
-        });
-        let groups = self.user.groups.as_ref().map(|fact| match fact {
-            Fetched::Known(all) => {
-                FactValue::Attributes(BTreeMap::from([("groups".to_owned(), all.clone())]))
-            }
-            Fetched::Word(Unknown::Unknown) => FactValue::Unknown,
-        });
-        [
-            (FactKey::UserAttributes, attributes),
-            (FactKey::UserGroups, groups),
-            (FactKey::DuoPreauth, self.duo.preauth.as_ref().map(word)),
-            (FactKey::DuoHealth, self.duo.health.as_ref().map(word)),
-        ]
-        .into_iter()
-        .filter_map(|(key, value)| Some((key, value?)))
-        .collect()
-    }
+/// The fetched facts that are set.
+fn fetched(user: &User, duo: &Duo) -> BTreeMap<FactKey, FactValue> {
+    let word = |word: &String| match word.as_str() {
+        "unknown" => FactValue::Unknown,
+        word => FactValue::Word(word.to_owned()),
+    };
+    let attributes = user.attributes.as_ref().map(|fact| match fact {
+        Fetched::Known(all) => FactValue::Attributes(all.clone()),
+        Fetched::Word(Unknown::Unknown) => FactValue::Unknown,
+    });
+    let groups = user.groups.as_ref().map(|fact| match fact {
+        Fetched::Known(all) => {
+            FactValue::Attributes(BTreeMap::from([("groups".to_owned(), all.clone())]))
+        }
+        Fetched::Word(Unknown::Unknown) => FactValue::Unknown,
+    });
+    [
+        (FactKey::UserAttributes, attributes),
+        (FactKey::UserGroups, groups),
+        (FactKey::DuoPreauth, duo.preauth.as_ref().map(word)),
+        (FactKey::DuoHealth, duo.health.as_ref().map(word)),
+    ]
+    .into_iter()
+    .filter_map(|(key, value)| Some((key, value?)))
+    .collect()
 }
 
 impl RelyingParty {

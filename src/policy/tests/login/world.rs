@@ -1,0 +1,328 @@
+//! The stand-in world of a rehearsed login: browser, password back end, directory and Duo.
+
+use super::{DuoAnswer, DuoResult, FactKey, FactValue, Password, Session, setting};
+use crate::authn::event::Event;
+use crate::authn::evidence::PasswordVerified;
+use crate::authn::flow::FlowId;
+use crate::authn::login::{
+    Answer, Call, Callback, CallbackOutcome, Form, Input, Login, Page, PasswordAnswer, Start, Step,
+    Verdict,
+};
+use crate::authn::moment::Moment;
+use crate::authn::result::FactorResult;
+use crate::authn::rules::Rules;
+use crate::authn::transition::{On, Stage, Target, TransitionMap};
+use crate::duo::integration::Integration;
+use crate::duo::jwt;
+use crate::duo::oidc::HttpAnswer;
+use crate::duo::secret::Secret;
+use crate::saml::context::AuthnContextClassRef;
+use jiff::Timestamp;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// When a rehearsal takes place unless it says otherwise: 2026-01-01T12:00:00Z.
+pub(super) const NOON: Timestamp = Timestamp::constant(1_767_268_800, 0);
+
+/// More turns than any honest login takes.
+const MOST_TURNS: u8 = 60;
+/// Stand-ins for the keys of every integration.
+const CLIENT: &str = "REHEARSALREHEARSAL00";
+const SECRET: &str = "rehearsal-rehearsal-rehearsal-rehearsal-";
+
+/// What surrounds one login.
+pub(super) struct World<'a> {
+    pub(super) rules: &'a Rules,
+    pub(super) username: String,
+    pub(super) password: Password,
+    pub(super) duo: &'a DuoAnswer,
+    pub(super) facts: BTreeMap<FactKey, FactValue>,
+    pub(super) now: Timestamp,
+}
+
+/// How a rehearsed login went.
+#[derive(Debug)]
+pub(super) struct Walk {
+    pub(super) steps: Vec<FlowId>,
+    pub(super) prompts: u32,
+    pub(super) why: String,
+    pub(super) ending: Ending,
+}
+
+/// Where it ended.
+#[derive(Debug)]
+pub(super) enum Ending {
+    Success {
+        class: AuthnContextClassRef,
+        degraded: bool,
+        factors: BTreeMap<FlowId, FactorResult>,
+    },
+    Failure(Event),
+    /// It waits at a page that says what went wrong.
+    Waiting(FlowId),
+}
+
+impl Ending {
+    pub(super) fn status(&self) -> String {
+        match self {
+            Self::Success { .. } => "Success".to_owned(),
+            Self::Failure(event) => event.to_string(),
+            Self::Waiting(FlowId::DuoOidc) => "page:Duo".to_owned(),
+            Self::Waiting(flow) => format!("page:{}", flow.name()),
+        }
+    }
+
+    pub(super) fn class(&self) -> Option<&str> {
+        match self {
+            Self::Success { class, .. } => Some(class.as_str()),
+            Self::Failure(_) | Self::Waiting(_) => None,
+        }
+    }
+
+    pub(super) fn degraded(&self) -> bool {
+        matches!(self, Self::Success { degraded: true, .. })
+    }
+}
+
+/// The rules with keys that are good nowhere. A home without Duo keys rehearses with a `default`
+/// integration: what is tested is the policy.
+pub(super) fn stand_in(rules: &Rules) -> Rules {
+    let mut rules = rules.clone();
+    let secret = || Secret::new(SECRET);
+    let blank = || Integration::new("default", "duo.invalid", CLIENT, secret());
+    let mut integrations = std::mem::take(&mut rules.duo.integrations);
+    integrations
+        .entry("default".to_owned())
+        .or_insert_with(|| Arc::new(blank()));
+    rules.duo.integrations = integrations
+        .into_iter()
+        .map(|(name, configured)| {
+            let integration = Integration {
+                name: name.clone(),
+                supported_principals: configured.supported_principals.clone(),
+                display_name: configured.display_name.clone(),
+                redirect_url: Some("https://idp.invalid/callback".to_owned()),
+                ..blank()
+            };
+            (name, Arc::new(integration))
+        })
+        .collect();
+    rules
+}
+
+impl World<'_> {
+    /// Walks a login to its end.
+    pub(super) fn walk(&self, start: Start) -> Result<Walk, String> {
+        let mut walk = Walk {
+            steps: Vec::new(),
+            prompts: 0,
+            why: String::new(),
+            ending: Ending::Failure(Event::RuntimeException),
+        };
+        let mut login = Login::new(start, self.rules);
+        let mut input = Input::Begin;
+        let mut nonce = String::new();
+        for turn in 0..MOST_TURNS {
+            let moment = Moment {
+                now: self.now,
+                random: [turn; 32],
+            };
+            (login, input) = match login.advance(input, self.rules, &moment).step {
+                Step::Show(page, next) => match self.form(&page, &mut walk) {
+                    Some(form) => (next, Input::Form(form)),
+                    None => {
+                        walk.ending = Ending::Waiting(page_of(&page));
+                        walk.why = "waits at a page".to_owned();
+                        return Ok(walk);
+                    }
+                },
+                Step::Redirect(url, next) => {
+                    walk.take(FlowId::DuoOidc);
+                    nonce = nonce_of(&url)?;
+                    let state = next.pending_state().unwrap_or_default().to_owned();
+                    let outcome = CallbackOutcome::Code("code".to_owned());
+                    (next, Input::Callback(Callback { state, outcome }))
+                }
+                Step::Call(call, next) => (next, Input::Answer(self.answer(call, &nonce)?)),
+                Step::Finish(verdict) => return Ok(walk.finish(verdict)),
+            };
+        }
+        Err(format!("the login does not end within {MOST_TURNS} turns"))
+    }
+
+    /// What the user does at a page: fills in the form, goes on to Duo, or is stuck.
+    fn form(&self, page: &Page, walk: &mut Walk) -> Option<Form> {
+        match page {
+            Page::Password { error: None, .. } => {
+                walk.take(FlowId::Password);
+                Some(Form::Password {
+                    username: self.username.clone(),
+                    password: Secret::new("rehearsal"),
+                })
+            }
+            Page::Duo { problem: None, .. } => {
+                walk.prompts += 1;
+                Some(Form::Retry)
+            }
+            Page::Password { error: Some(_), .. } | Page::Duo { problem: Some(_), .. } => None,
+        }
+    }
+
+    fn answer(&self, call: Call, nonce: &str) -> Result<Answer, String> {
+        Ok(match call {
+            Call::Password { username, .. } => Answer::Password(self.check_password(username)),
+            Call::Health { .. } => Answer::Health(self.health()),
+            Call::Token { .. } => Answer::Token(self.token(nonce)?),
+            Call::Fact(key, _) => {
+                let value = self.facts.get(&key).cloned();
+                let asked = || format!("the login asked for {}", setting(key));
+                Answer::Fact(key, value.ok_or_else(asked)?)
+            }
+        })
+    }
+
+    /// Evidence of a rehearsal: the result it leads to never leaves [`Walk`].
+    fn check_password(&self, username: String) -> PasswordAnswer {
+        match self.password {
+            Password::Right => PasswordAnswer::Verified(PasswordVerified::attest(
+                username,
+                "rehearsal".to_owned(),
+                self.now,
+            )),
+            Password::Wrong => PasswordAnswer::Refused,
+            Password::Down => PasswordAnswer::Unavailable,
+        }
+    }
+
+    fn health(&self) -> HttpAnswer {
+        if self.duo.result == DuoResult::Down {
+            return HttpAnswer::Transport {
+                reason: "rehearsed".to_owned(),
+            };
+        }
+        let response = json!({ "timestamp": self.now.as_second() });
+        respond(&json!({ "stat": "OK", "response": response }))
+    }
+
+    fn token(&self, nonce: &str) -> Result<HttpAnswer, String> {
+        if self.duo.result == DuoResult::Down {
+            return Ok(self.health());
+        }
+        let result = if self.duo.result == DuoResult::Allow { "allow" } else { "deny" };
+        let name = &self.username;
+        let now = self.now.as_second();
+        let claims = json!({
+            "iss": "https://duo.invalid/oauth/v1/token", "aud": CLIENT, "sub": name,
+            "preferred_username": name, "nonce": nonce,
+            "exp": now + 300, "iat": now, "auth_time": now,
+            "auth_result": { "result": result, "status": result, "status_msg": "rehearsed" },
+            "auth_context": {
+                "txid": "rehearsal", "timestamp": now, "result": "success",
+                "factor": self.duo.factor, "reason": self.duo.reason,
+                "user": { "name": name, "key": "rehearsal" },
+            },
+        });
+        let token = jwt::sign(&claims, &Secret::new(SECRET)).map_err(|e| format!("{e:?}"))?;
+        Ok(respond(&json!({
+            "access_token": "rehearsal", "id_token": token, "token_type": "Bearer",
+            "expires_in": 300,
+        })))
+    }
+
+    /// The results of an earlier login with these flows: rehearsed, too.
+    pub(super) fn session(&self, session: &Session) -> Result<Vec<FactorResult>, String> {
+        let flows = session.flows()?;
+        if flows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rules = Rules {
+            transitions: in_a_row(&flows),
+            ..self.rules.clone()
+        };
+        let duo = DuoAnswer::default();
+        let earlier = World {
+            rules: &rules,
+            username: self.username.clone(),
+            password: Password::Right,
+            duo: &duo,
+            facts: self.facts.clone(),
+            now: session.began(self.now),
+        };
+        let start = Start {
+            transaction: "rehearsal-session".to_owned(),
+            rp: Default::default(),
+            request: Default::default(),
+            default_classes: Vec::new(),
+            earlier: Vec::new(),
+        };
+        match earlier.walk(start)?.ending {
+            Ending::Success { factors, .. } => Ok(factors.into_values().collect()),
+            other => Err(format!("no such session: {}", other.status())),
+        }
+    }
+}
+
+impl Walk {
+    /// The user is asked by this flow.
+    fn take(&mut self, flow: FlowId) {
+        self.prompts += 1;
+        self.steps.push(flow);
+    }
+
+    fn finish(mut self, verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Success(success) => {
+                self.why = success.why;
+                self.ending = Ending::Success {
+                    class: success.class,
+                    degraded: success.result.degraded(),
+                    factors: success.result.factors().clone(),
+                };
+            }
+            Verdict::Failure(failure) => {
+                self.why = failure.why;
+                self.ending = Ending::Failure(failure.event);
+            }
+        }
+        self
+    }
+}
+
+/// These flows, one after the other.
+fn in_a_row(flows: &[FlowId]) -> TransitionMap {
+    let mut rules = BTreeMap::new();
+    let mut stage = Stage::Start;
+    for flow in flows {
+        rules.insert((stage, On::Event(Event::Proceed)), Target::Flow(*flow));
+        stage = Stage::After(*flow);
+    }
+    rules.insert((stage, On::Event(Event::Proceed)), Target::End);
+    TransitionMap::new(rules)
+}
+
+fn page_of(page: &Page) -> FlowId {
+    match page {
+        Page::Password { .. } => FlowId::Password,
+        Page::Duo { .. } => FlowId::DuoOidc,
+    }
+}
+
+/// The nonce in the signed request of an authorize URL.
+fn nonce_of(url: &str) -> Result<String, String> {
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    let request = form_urlencoded::parse(query.as_bytes())
+        .find(|(name, _)| name == "request")
+        .map(|(_, value)| value.into_owned())
+        .unwrap_or_default();
+    let claims = jwt::verify(&request, &Secret::new(SECRET)).map_err(|e| format!("{e:?}"))?;
+    Ok(claims["nonce"].as_str().unwrap_or_default().to_owned())
+}
+
+fn respond(body: &serde_json::Value) -> HttpAnswer {
+    HttpAnswer::Response {
+        status: 200,
+        headers: Vec::new(),
+        body: body.to_string().into_bytes(),
+    }
+}
