@@ -8,6 +8,7 @@ pub mod demo;
 pub mod duo;
 pub mod init;
 pub mod metadata;
+pub mod policy;
 pub mod serve;
 pub mod user;
 
@@ -66,6 +67,8 @@ enum Command {
     Serve(serve::Args),
     /// Prints the identity provider's own metadata.
     Metadata(metadata::Args),
+    /// Works on the policy: its tests.
+    Policy(policy::Args),
     /// Keeps the htpasswd file.
     User(user::Args),
     /// Duo's side: the health of every integration, the simulator.
@@ -81,6 +84,7 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => serve::run(&context, &args),
         Command::Check(args) => check::run(&context, &args),
         Command::Metadata(args) => metadata::run(&context, &args),
+        Command::Policy(args) => policy::run(&context, &args),
         Command::User(args) => user::run(&context, args),
         Command::Duo(args) => duo::run(&context, *args),
     }

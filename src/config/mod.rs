@@ -17,6 +17,7 @@ pub mod settings;
 mod value;
 mod values;
 
+use crate::policy::tests::Report;
 use error::ConfigError;
 use keys::{Class, Kind};
 use raw::Raw;
@@ -25,8 +26,25 @@ use settings::Settings;
 use std::path::PathBuf;
 use values::Values;
 
-/// Checks everything. Warnings come beside the settings; errors come all at once.
+/// Checks everything. Warnings come beside the settings; errors come all at once. A policy whose
+/// tests fail is an error like any other.
 pub fn check(raw: &Raw) -> Result<(Settings, Vec<ConfigError>), Vec<ConfigError>> {
+    let (settings, mut findings) = check_without_tests(raw)?;
+    let report = read::policy_tests(raw, &settings.rules);
+    if report.passed() {
+        return Ok((settings, findings));
+    }
+    findings.extend(report.failures.into_iter().map(read::failed_test));
+    Err(findings)
+}
+
+/// Runs the policy tests alone, once everything else is right.
+pub fn policy_tests(raw: &Raw) -> Result<Report, Vec<ConfigError>> {
+    let (settings, _) = check_without_tests(raw)?;
+    Ok(read::policy_tests(raw, &settings.rules))
+}
+
+fn check_without_tests(raw: &Raw) -> Result<(Settings, Vec<ConfigError>), Vec<ConfigError>> {
     // Where nothing could be read, everything would be missing: the reason is enough.
     if raw.properties.is_empty() && raw.unreadable.iter().any(ConfigError::is_error) {
         return Err(raw.unreadable.clone());

@@ -66,6 +66,13 @@ impl Report {
     pub fn passed(&self) -> bool {
         self.failures.is_empty()
     }
+
+    /// Adds what another run found.
+    pub fn absorb(&mut self, other: Self) {
+        self.cases += other.cases;
+        self.failures.extend(other.failures);
+        self.untested.extend(other.untested);
+    }
 }
 
 /// Runs the test files of single scripts. `files` maps a script's name to its tests' source;

@@ -11,6 +11,7 @@ mod saml;
 mod transitions;
 
 pub(super) use duo::TRUST as DUO_TRUST;
+pub(super) use policy::{failed as failed_test, tests as policy_tests};
 
 use crate::authn::rules::Rules;
 use crate::config::reader::Reader;

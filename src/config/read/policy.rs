@@ -1,27 +1,24 @@
-//! The deployer's scripts and named lists, compiled; a policy whose tests fail is refused.
+//! The deployer's scripts and named lists, compiled.
 
+use crate::authn::rules::Rules;
 use crate::authn::strategy::Strategies;
 use crate::config::error::ConfigError;
+use crate::config::raw::Raw;
 use crate::config::reader::Reader;
-use crate::policy::tests::TestFailure;
-use crate::policy::{Policy, ScriptError, lists, tests};
+use crate::policy::tests::{LOGINS, Report, TestFailure, run, run_logins};
+use crate::policy::{Policy, ScriptError, lists};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Every script below `scripts/` compiles, used or not.
 pub(super) fn strategies(reader: &mut Reader<'_>) -> Option<Arc<dyn Strategies>> {
-    let scripts = texts(reader, "scripts/", ".rhai");
-    let lists = texts(reader, "conf/lists/", ".txt")
+    let unreadable: Vec<_> = [("scripts/", ".rhai"), ("scripts/", TESTS), ("conf/lists/", ".txt")]
         .into_iter()
-        .map(|(name, text)| (name, lists::parse(&text)))
+        .flat_map(|(folder, ending)| texts(reader.raw, folder, ending).1)
         .collect();
-    match Policy::compile(&scripts, &lists) {
-        Ok(policy) => {
-            let files = texts(reader, "scripts/", ".tests.toml");
-            let report = tests::run(&policy, &files);
-            reader.findings.extend(report.failures.iter().map(failure));
-            report.passed().then(|| Arc::new(policy) as _)
-        }
+    reader.findings.extend(unreadable);
+    match compile(reader.raw) {
+        Ok(policy) => Some(Arc::new(policy)),
         Err(errors) => {
             reader.findings.extend(errors.into_iter().map(finding));
             None
@@ -29,10 +26,46 @@ pub(super) fn strategies(reader: &mut Reader<'_>) -> Option<Arc<dyn Strategies>>
     }
 }
 
-/// Files below a folder with this ending: name without folder and ending, and text.
-fn texts(reader: &mut Reader<'_>, folder: &str, ending: &str) -> BTreeMap<String, String> {
+/// Runs every policy test: the files beside the scripts, and whole logins under the rules that
+/// would be in force.
+pub(in crate::config) fn tests(raw: &Raw, rules: &Rules) -> Report {
+    let policy = compile(raw).expect("rules exist only where the scripts compile");
+    let (files, _) = texts(raw, "scripts/", TESTS);
+    let mut report = run(&policy, &files);
+    if let Some(logins) = files.get(LOGINS) {
+        report.absorb(run_logins(rules, logins));
+    }
+    report
+}
+
+/// A failing test as a finding: the policy is not what its author believes.
+pub(in crate::config) fn failed(failure: TestFailure) -> ConfigError {
+    let file = format!("scripts/{}{TESTS}", failure.script);
+    ConfigError::error(failure.case)
+        .at(&file, 0)
+        .found(failure.found)
+        .expected(failure.expected)
+        .fix("correct the script, the list or the test; see vestibule policy test")
+}
+
+const TESTS: &str = ".tests.toml";
+
+fn compile(raw: &Raw) -> Result<Policy, Vec<ScriptError>> {
+    let (scripts, _) = texts(raw, "scripts/", ".rhai");
+    let (lists, _) = texts(raw, "conf/lists/", ".txt");
+    let lists = lists
+        .into_iter()
+        .map(|(name, text)| (name, lists::parse(&text)))
+        .collect();
+    Policy::compile(&scripts, &lists)
+}
+
+/// Files below a folder with this ending: name without folder and ending, and text; and what is
+/// wrong with the others.
+fn texts(raw: &Raw, folder: &str, ending: &str) -> (BTreeMap<String, String>, Vec<ConfigError>) {
     let mut texts = BTreeMap::new();
-    for (path, contents) in &reader.raw.files {
+    let mut unreadable = Vec::new();
+    for (path, contents) in &raw.files {
         let below = path.strip_prefix(folder);
         let Some(name) = below.and_then(|below| below.strip_suffix(ending)) else {
             continue;
@@ -41,7 +74,7 @@ fn texts(reader: &mut Reader<'_>, folder: &str, ending: &str) -> BTreeMap<String
             Ok(text) => {
                 texts.insert(name.to_owned(), text.to_owned());
             }
-            Err(_) => reader.findings.push(
+            Err(_) => unreadable.push(
                 ConfigError::error(path)
                     .at(path, 0)
                     .found("bytes that are not UTF-8")
@@ -50,16 +83,7 @@ fn texts(reader: &mut Reader<'_>, folder: &str, ending: &str) -> BTreeMap<String
             ),
         }
     }
-    texts
-}
-
-fn failure(failure: &TestFailure) -> ConfigError {
-    let file = format!("scripts/{}.tests.toml", failure.script);
-    ConfigError::error(format!("script:{}: {}", failure.script, failure.case))
-        .at(&file, 0)
-        .found(&failure.found)
-        .expected(&failure.expected)
-        .fix("correct the script, or what the case expects")
+    (texts, unreadable)
 }
 
 fn finding(error: ScriptError) -> ConfigError {
