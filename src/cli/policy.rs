@@ -52,12 +52,19 @@ fn test(context: &Context) -> ExitCode {
 
 fn print(report: &Report) {
     for failure in &report.failures {
-        say(&format!("failed: scripts/{}.tests.toml: {}", failure.script, failure.case));
+        say(&format!(
+            "failed: scripts/{}.tests.toml: {}",
+            failure.script, failure.case
+        ));
         say(&format!("    expected  {}", failure.expected));
         say(&format!("    found     {}", failure.found));
     }
     for script in &report.untested {
         say(&format!("untested: scripts/{script}.rhai"));
     }
-    say(&format!("{} cases, {} failed", report.cases, report.failures.len()));
+    say(&format!(
+        "{} cases, {} failed",
+        report.cases,
+        report.failures.len()
+    ));
 }

@@ -12,10 +12,14 @@ use std::sync::Arc;
 
 /// Every script below `scripts/` compiles, used or not.
 pub(super) fn strategies(reader: &mut Reader<'_>) -> Option<Arc<dyn Strategies>> {
-    let unreadable: Vec<_> = [("scripts/", ".rhai"), ("scripts/", TESTS), ("conf/lists/", ".txt")]
-        .into_iter()
-        .flat_map(|(folder, ending)| texts(reader.raw, folder, ending).1)
-        .collect();
+    let unreadable: Vec<_> = [
+        ("scripts/", ".rhai"),
+        ("scripts/", TESTS),
+        ("conf/lists/", ".txt"),
+    ]
+    .into_iter()
+    .flat_map(|(folder, ending)| texts(reader.raw, folder, ending).1)
+    .collect();
     reader.findings.extend(unreadable);
     match compile(reader.raw) {
         Ok(policy) => Some(Arc::new(policy)),

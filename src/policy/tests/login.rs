@@ -1,11 +1,12 @@
 //! Whole logins: `scripts/policy.tests.toml` walks the transition map with all its scripts.
 //!
 //! The walk is a rehearsal with the operator's own rules: the real machine, stand-in back ends,
-//! and Duo integrations whose keys are replaced, so that nothing it makes is good anywhere else.
+//! and Duo integrations whose keys are replaced, so that nothing it makes is good anywhere else. A
+//! fetched fact that a login does not set could not be fetched: it is unknown.
 
 mod world;
 
-use super::{Duo, RelyingParty, Report, Request, TestFailure, User, fetched, flow, setting};
+use super::{Duo, RelyingParty, Report, Request, TestFailure, User, fetched, flow};
 use crate::authn::facts::{FactKey, FactValue};
 use crate::authn::flow::FlowId;
 use crate::authn::login::Start;
@@ -150,7 +151,9 @@ impl Case {
             let what = "one of expect.status, .class, .steps";
             return Err((what.to_owned(), "none".to_owned()));
         }
-        let walk = self.walk(rules).map_err(|found| ("a login".to_owned(), found))?;
+        let walk = self
+            .walk(rules)
+            .map_err(|found| ("a login".to_owned(), found))?;
         expect.compare(&walk)
     }
 
@@ -223,3 +226,5 @@ impl Expect {
     }
 }
 
+#[cfg(test)]
+mod test;

@@ -1,6 +1,6 @@
 //! The stand-in world of a rehearsed login: browser, password back end, directory and Duo.
 
-use super::{DuoAnswer, DuoResult, FactKey, FactValue, Password, Session, setting};
+use super::{DuoAnswer, DuoResult, FactKey, FactValue, Password, Session};
 use crate::authn::event::Event;
 use crate::authn::evidence::PasswordVerified;
 use crate::authn::flow::FlowId;
@@ -122,7 +122,7 @@ impl World<'_> {
         };
         let mut login = Login::new(start, self.rules);
         let mut input = Input::Begin;
-        let mut nonce = String::new();
+        let mut sent = serde_json::Value::Null;
         for turn in 0..MOST_TURNS {
             let moment = Moment {
                 now: self.now,
@@ -139,12 +139,12 @@ impl World<'_> {
                 },
                 Step::Redirect(url, next) => {
                     walk.take(FlowId::DuoOidc);
-                    nonce = nonce_of(&url)?;
+                    sent = sent_to_duo(&url)?;
                     let state = next.pending_state().unwrap_or_default().to_owned();
                     let outcome = CallbackOutcome::Code("code".to_owned());
                     (next, Input::Callback(Callback { state, outcome }))
                 }
-                Step::Call(call, next) => (next, Input::Answer(self.answer(call, &nonce)?)),
+                Step::Call(call, next) => (next, Input::Answer(self.answer(call, &sent)?)),
                 Step::Finish(verdict) => return Ok(walk.finish(verdict)),
             };
         }
@@ -165,19 +165,21 @@ impl World<'_> {
                 walk.prompts += 1;
                 Some(Form::Retry)
             }
-            Page::Password { error: Some(_), .. } | Page::Duo { problem: Some(_), .. } => None,
+            Page::Password { error: Some(_), .. }
+            | Page::Duo {
+                problem: Some(_), ..
+            } => None,
         }
     }
 
-    fn answer(&self, call: Call, nonce: &str) -> Result<Answer, String> {
+    fn answer(&self, call: Call, sent: &serde_json::Value) -> Result<Answer, String> {
         Ok(match call {
             Call::Password { username, .. } => Answer::Password(self.check_password(username)),
             Call::Health { .. } => Answer::Health(self.health()),
-            Call::Token { .. } => Answer::Token(self.token(nonce)?),
+            Call::Token { .. } => Answer::Token(self.token(sent)?),
             Call::Fact(key, _) => {
                 let value = self.facts.get(&key).cloned();
-                let asked = || format!("the login asked for {}", setting(key));
-                Answer::Fact(key, value.ok_or_else(asked)?)
+                Answer::Fact(key, value.unwrap_or(FactValue::Unknown))
             }
         })
     }
@@ -205,16 +207,20 @@ impl World<'_> {
         respond(&json!({ "stat": "OK", "response": response }))
     }
 
-    fn token(&self, nonce: &str) -> Result<HttpAnswer, String> {
+    fn token(&self, sent: &serde_json::Value) -> Result<HttpAnswer, String> {
         if self.duo.result == DuoResult::Down {
             return Ok(self.health());
         }
-        let result = if self.duo.result == DuoResult::Allow { "allow" } else { "deny" };
-        let name = &self.username;
+        let result = if self.duo.result == DuoResult::Allow {
+            "allow"
+        } else {
+            "deny"
+        };
+        let name = &sent["duo_uname"];
         let now = self.now.as_second();
         let claims = json!({
             "iss": "https://duo.invalid/oauth/v1/token", "aud": CLIENT, "sub": name,
-            "preferred_username": name, "nonce": nonce,
+            "preferred_username": name, "nonce": sent["nonce"],
             "exp": now + 300, "iat": now, "auth_time": now,
             "auth_result": { "result": result, "status": result, "status_msg": "rehearsed" },
             "auth_context": {
@@ -308,15 +314,14 @@ fn page_of(page: &Page) -> FlowId {
     }
 }
 
-/// The nonce in the signed request of an authorize URL.
-fn nonce_of(url: &str) -> Result<String, String> {
+/// The claims of the signed request in an authorize URL.
+fn sent_to_duo(url: &str) -> Result<serde_json::Value, String> {
     let query = url.split_once('?').map_or("", |(_, query)| query);
     let request = form_urlencoded::parse(query.as_bytes())
         .find(|(name, _)| name == "request")
         .map(|(_, value)| value.into_owned())
         .unwrap_or_default();
-    let claims = jwt::verify(&request, &Secret::new(SECRET)).map_err(|e| format!("{e:?}"))?;
-    Ok(claims["nonce"].as_str().unwrap_or_default().to_owned())
+    jwt::verify(&request, &Secret::new(SECRET)).map_err(|error| format!("{error:?}"))
 }
 
 fn respond(body: &serde_json::Value) -> HttpAnswer {
