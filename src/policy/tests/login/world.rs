@@ -3,6 +3,7 @@
 use super::{DuoAnswer, DuoResult, FactKey, FactValue, Password, Session};
 use crate::authn::event::Event;
 use crate::authn::evidence::PasswordVerified;
+use crate::authn::facts::{RelyingPartyFacts, RequestFacts};
 use crate::authn::flow::FlowId;
 use crate::authn::login::{
     Answer, Call, Callback, CallbackOutcome, Form, Input, Login, Page, PasswordAnswer, Start, Step,
@@ -129,14 +130,12 @@ impl World<'_> {
                 random: [turn; 32],
             };
             (login, input) = match login.advance(input, self.rules, &moment).step {
-                Step::Show(page, next) => match self.form(&page, &mut walk) {
-                    Some(form) => (next, Input::Form(form)),
-                    None => {
-                        walk.ending = Ending::Waiting(page_of(&page));
-                        walk.why = "waits at a page".to_owned();
-                        return Ok(walk);
-                    }
-                },
+                Step::Show(page, next) => {
+                    let Some(form) = self.form(&page, &mut walk) else {
+                        return Ok(walk.wait(&page));
+                    };
+                    (next, Input::Form(form))
+                }
                 Step::Redirect(url, next) => {
                     walk.take(FlowId::DuoOidc);
                     sent = sent_to_duo(&url)?;
@@ -257,8 +256,8 @@ impl World<'_> {
         };
         let start = Start {
             transaction: "rehearsal-session".to_owned(),
-            rp: Default::default(),
-            request: Default::default(),
+            rp: RelyingPartyFacts::default(),
+            request: RequestFacts::default(),
             default_classes: Vec::new(),
             earlier: Vec::new(),
         };
@@ -274,6 +273,19 @@ impl Walk {
     fn take(&mut self, flow: FlowId) {
         self.prompts += 1;
         self.steps.push(flow);
+    }
+
+    /// The login waits at a page that says what went wrong.
+    fn wait(self, page: &Page) -> Self {
+        let flow = match page {
+            Page::Password { .. } => FlowId::Password,
+            Page::Duo { .. } => FlowId::DuoOidc,
+        };
+        Self {
+            why: "waits at a page".to_owned(),
+            ending: Ending::Waiting(flow),
+            ..self
+        }
     }
 
     fn finish(mut self, verdict: Verdict) -> Self {
@@ -305,13 +317,6 @@ fn in_a_row(flows: &[FlowId]) -> TransitionMap {
     }
     rules.insert((stage, On::Event(Event::Proceed)), Target::End);
     TransitionMap::new(rules)
-}
-
-fn page_of(page: &Page) -> FlowId {
-    match page {
-        Page::Password { .. } => FlowId::Password,
-        Page::Duo { .. } => FlowId::DuoOidc,
-    }
 }
 
 /// The claims of the signed request in an authorize URL.
