@@ -45,7 +45,7 @@ pub(in crate::config) fn tests(raw: &Raw, rules: &Rules) -> Report {
 /// A failing test as a finding: the policy is not what its author believes.
 pub(in crate::config) fn failed(failure: TestFailure) -> ConfigError {
     let file = format!("scripts/{}{TESTS}", failure.script);
-    ConfigError::error(failure.case)
+    ConfigError::error(format!("script:{}: {}", failure.script, failure.case))
         .at(&file, 0)
         .found(failure.found)
         .expected(failure.expected)

@@ -482,20 +482,6 @@ fn another_configuration_has_another_fingerprint() {
 }
 
 #[test]
-fn a_policy_whose_tests_fail_is_refused() {
-    let with = |expected: &str| {
-        let beside = format!("[[case]]\nname = \"c\"\nmfa.acceptable = true\nexpect.next = \"{expected}\"");
-        let mut raw = home_with("");
-        raw.files.insert("scripts/mfa/second-factor.tests.toml".to_owned(), beside.into());
-        raw
-    };
-    assert!(check(&with("end")).is_ok());
-    let found = check(&with("authn/DuoOIDC")).expect_err("the script ends");
-    assert_eq!(found[0].file, "scripts/mfa/second-factor.tests.toml");
-    assert_eq!((found[0].found.as_str(), found[0].expected.as_str()), ("end", "authn/DuoOIDC"));
-}
-
-#[test]
 fn a_whole_login_that_ends_otherwise_is_refused() {
     let with = |expected: &str| {
         let logins = format!("[[login]]\nname = \"l\"\nexpect.status = \"{expected}\"");
