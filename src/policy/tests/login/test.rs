@@ -5,7 +5,7 @@ use crate::authn::descriptor::{Condition, FlowDescriptor};
 use crate::authn::event::Event;
 use crate::authn::evidence::EvidenceTable;
 use crate::authn::principal::ClassOrder;
-use crate::authn::rules::{DuoRules, DuoUsername};
+use crate::authn::rules::{DuoRules, DuoUsername, FailMode};
 use crate::authn::strategy::ScriptName;
 use crate::authn::transition::{On, Stage, Target, TransitionMap};
 use crate::policy::Policy;
@@ -49,6 +49,10 @@ fn rules(script: &str) -> Rules {
             health_check: true,
             evidence: EvidenceTable::default(),
             pending_lifetime: Duration::from_mins(5),
+            allowed_origins: Vec::new(),
+            callback_path: "/callback".to_owned(),
+            max_starts: 20,
+            fail_mode: FailMode::Closed,
         },
         strategies: Arc::new(policy),
         step_limit: 50,

@@ -174,6 +174,7 @@ impl World<'_> {
     fn answer(&self, call: Call, sent: &serde_json::Value) -> Result<Answer, String> {
         Ok(match call {
             Call::Password { username, .. } => Answer::Password(self.check_password(username)),
+            Call::DuoStart(_) => Answer::DuoStarts(1),
             Call::Health { .. } => Answer::Health(self.health()),
             Call::Token { .. } => Answer::Token(self.token(sent)?),
             Call::Fact(key, _) => {
