@@ -80,7 +80,7 @@ impl Browser {
             };
             answer = self.ask("GET", &location, None);
         }
-        assert_eq!(answer.status, 200, "{}", answer.body);
+        assert_eq!(answer.status, 200, "{:?} {}", answer.location, answer.body);
         answer
     }
 
