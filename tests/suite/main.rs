@@ -7,6 +7,7 @@ mod attacks;
 mod browser;
 mod commands;
 mod context_table;
+mod demo;
 mod duo_clients;
 mod harness;
 mod pysaml2_sp;

@@ -57,20 +57,20 @@ fn demonstrate(context: &Context, args: &Args) -> Result<(), String> {
         .enable_all()
         .build()
         .map_err(|error| error.to_string())?;
-    let served = runtime.block_on(async {
+    let outcome = runtime.block_on(async {
         let server = Server::build(settings, world)?;
         let signals = Signals::new().map_err(|error| error.to_string())?;
         let service_providers =
             demo_sp::start(options, places.sp).map_err(|error| error.to_string())?;
         let stopping = tokio::spawn(signals.obey(server.handle()));
         announce(context, &places.idp, &duo, &sites, &home);
-        let served = server.run().await.map_err(|error| error.to_string());
+        let outcome = server.run().await.map_err(|error| error.to_string());
         stopping.abort();
         drop(service_providers);
-        served
+        outcome
     });
     drop(log);
-    served
+    outcome
 }
 
 /// Loopback addresses, known before anything is written.
