@@ -13,8 +13,9 @@ const REQUESTER: &str = "urn:oasis:names:tc:SAML:2.0:status:Requester";
 /// A deployment with both service providers; MFA by rule where `rule` says.
 fn deployed(rule: &[&str], options: &[&str]) -> (Deployment, Pysaml2) {
     let mut deployment = Deployment::prepare();
-    rule.iter()
-        .for_each(|entity_id| deployment.home.require_mfa(entity_id));
+    for entity_id in rule {
+        deployment.home.require_mfa(entity_id);
+    }
     let providers = Pysaml2::start(&deployment, options);
     deployment.serve();
     (deployment, providers)

@@ -19,8 +19,9 @@ fn second_status(page: &Page) -> String {
 
 fn deployed(rule: &[&str]) -> (Deployment, Shibboleth) {
     let mut deployment = Deployment::prepare();
-    rule.iter()
-        .for_each(|entity_id| deployment.home.require_mfa(entity_id));
+    for entity_id in rule {
+        deployment.home.require_mfa(entity_id);
+    }
     let providers = Shibboleth::start(&deployment);
     deployment.serve();
     (deployment, providers)

@@ -34,6 +34,7 @@ pub(crate) fn output() -> PathBuf {
 }
 
 /// Asks `ready` again and again until it gives a value; panics with `what` at the deadline.
+#[expect(clippy::disallowed_methods, reason = "a deadline, not a measurement")]
 pub(crate) fn wait_for<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {

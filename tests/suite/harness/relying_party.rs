@@ -215,6 +215,10 @@ pub(crate) fn sign_query(query: &str) -> String {
 }
 
 /// The instant that many seconds from now, as SAML writes it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "requests are dated by the clock of the machine"
+)]
 pub(crate) fn instant(seconds: i64) -> String {
     let now = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
