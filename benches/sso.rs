@@ -43,7 +43,7 @@ use vestibule::response::{Assertion, ResponseSettings, Signing, Statement, name_
 use vestibule::saml::binding::{Binding, decode_redirect};
 use vestibule::saml::context::{AuthnContextClassRef, PASSWORD_PROTECTED_TRANSPORT};
 use vestibule::saml::key::SigningKey;
-use vestibule::saml::metadata::{EntityDescriptor, MetadataSet, parse};
+use vestibule::saml::metadata::{AnswerBy, EntityDescriptor, MetadataSet, parse};
 use vestibule::saml::name_id::NameId;
 use vestibule::saml::request::{Acceptance, AuthnRequest, accept};
 
@@ -166,6 +166,8 @@ impl Idp {
                 clock_skew: Duration::from_mins(3),
                 message_lifetime: Duration::from_mins(3),
                 require_signed: false,
+                decryption_keys: Vec::new(),
+                answer_by: AnswerBy::Post,
             },
             rules: rules(),
             session: vec![session()],

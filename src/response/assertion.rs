@@ -97,7 +97,7 @@ impl<'a> Assertion<'a> {
 impl Statement<'_> {
     fn write_subject(&self, w: &mut Writer) {
         w.open(SAML, "Subject");
-        self.write_name_id(w);
+        self.name_id.write(w);
         // SAML profiles 4.1.4.2: bearer, Recipient, NotOnOrAfter, no NotBefore, and InResponseTo
         // if and only if a request is answered.
         w.open(SAML, "SubjectConfirmation");
@@ -113,19 +113,6 @@ impl Statement<'_> {
         w.attribute("Recipient", &self.request.acs.endpoint.location);
         w.close();
         w.close();
-        w.close();
-    }
-
-    fn write_name_id(&self, w: &mut Writer) {
-        w.open(SAML, "NameID");
-        w.attribute("Format", &self.name_id.format);
-        if let Some(qualifier) = &self.name_id.name_qualifier {
-            w.attribute("NameQualifier", qualifier);
-        }
-        if let Some(qualifier) = &self.name_id.sp_name_qualifier {
-            w.attribute("SPNameQualifier", qualifier);
-        }
-        w.text(&self.name_id.value);
         w.close();
     }
 

@@ -81,7 +81,7 @@ impl<'a> Envelope<'a> {
     }
 
     /// Writes the Response around `content`, canonical octets that declare what they use.
-    fn enclose(
+    pub(super) fn enclose(
         &self,
         status: &Status,
         content: Option<&str>,
@@ -112,7 +112,7 @@ impl<'a> Envelope<'a> {
 }
 
 /// The second level stands inside the first (SAML core 3.2.2.2).
-fn write_status(w: &mut Writer, status: &Status) {
+pub(super) fn write_status(w: &mut Writer, status: &Status) {
     w.open(SAMLP, "Status");
     w.open(SAMLP, "StatusCode");
     w.attribute("Value", status.top.uri());

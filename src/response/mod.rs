@@ -6,11 +6,14 @@
 //! between the two.
 
 mod assertion;
+mod encrypted;
 mod envelope;
+pub mod logout;
 mod status;
 mod subject;
 
 pub use assertion::{Assertion, Statement};
+pub use encrypted::{Encryption, ResponseError, encrypted_success};
 pub use envelope::{Signing, error, success};
 pub use status::status_of;
 pub use subject::name_id;

@@ -1,8 +1,13 @@
-//! Inbound messages by HTTP-Redirect and HTTP-POST, byte for byte (SAML bindings 3.4, 3.5).
+//! Messages by HTTP-Redirect, HTTP-POST and HTTP-POST-SimpleSign, byte for byte (SAML bindings 3.4,
+//! 3.5; SimpleSign binding 2).
 //!
-//! The result is unproved: nothing here looks at metadata. `request::accept` does.
+//! What comes in is unproved: nothing here looks at metadata. `request::accept` and
+//! `logout::accept_request` do.
 
+mod outbound;
 mod parameters;
+
+pub use outbound::{form_fields, redirect_url};
 
 use crate::saml::xml::reader::Limits;
 use base64::Engine as _;
@@ -105,38 +110,154 @@ impl std::error::Error for BindingError {}
 /// Octets of a RelayState we take. SAML bindings 3.4.3 says 80; many SPs send a URL.
 const RELAY_STATE_LIMIT: usize = 1024;
 
+/// Which way a message goes, and so which parameter carries it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// `SAMLRequest`
+    Request,
+    /// `SAMLResponse`
+    Response,
+}
+
+impl Direction {
+    /// The parameter's name.
+    pub fn parameter(self) -> &'static str {
+        match self {
+            Self::Request => Parameter::SamlRequest.name(),
+            Self::Response => Parameter::SamlResponse.name(),
+        }
+    }
+}
+
+/// A message at an endpoint that takes requests and responses alike: that of single logout.
+#[derive(Clone, Debug)]
+pub enum Message {
+    /// It came as `SAMLRequest`.
+    Request(Inbound),
+    /// It came as `SAMLResponse`.
+    Response(Inbound),
+}
+
+impl Message {
+    fn new(direction: Direction, inbound: Inbound) -> Self {
+        match direction {
+            Direction::Request => Self::Request(inbound),
+            Direction::Response => Self::Response(inbound),
+        }
+    }
+
+    /// Which of the two it is.
+    pub fn direction(&self) -> Direction {
+        match self {
+            Self::Request(_) => Direction::Request,
+            Self::Response(_) => Direction::Response,
+        }
+    }
+
+    /// The message, if it came as a request.
+    fn request(self) -> Result<Inbound, BindingError> {
+        match self {
+            Self::Request(inbound) => Ok(inbound),
+            Self::Response(_) => refused("SAMLResponse where SAMLRequest belongs"),
+        }
+    }
+}
+
 /// Decodes an AuthnRequest from a raw query string (`SAMLRequest=...`), as received.
 pub fn decode_redirect(raw_query: &str) -> Result<Inbound, BindingError> {
+    decode_query(raw_query)?.request()
+}
+
+/// Decodes an AuthnRequest from a form body's raw octets (`application/x-www-form-urlencoded`).
+pub fn decode_post(raw_body: &[u8]) -> Result<Inbound, BindingError> {
+    decode_form(raw_body)?.request()
+}
+
+/// Decodes a request or a response from a raw query string, as received.
+pub fn decode_query(raw_query: &str) -> Result<Message, BindingError> {
     let parameters = Parameters::parse(raw_query)?;
     if let Some(encoding) = parameters.decoded(Parameter::SamlEncoding)?
         && encoding != "urn:oasis:names:tc:SAML:2.0:bindings:URL-Encoding:DEFLATE"
     {
         return refused("SAMLEncoding other than DEFLATE");
     }
-    let message = parameters.message()?;
-    Ok(Inbound {
+    let (direction, message) = parameters.message()?;
+    let inbound = Inbound {
         binding: Binding::Redirect,
         xml: inflate(&base64(&message)?)?,
         relay_state: parameters.relay_state()?,
         detached: detached(&parameters)?,
-    })
+    };
+    Ok(Message::new(direction, inbound))
 }
 
-/// Decodes an AuthnRequest from a form body's raw octets (`application/x-www-form-urlencoded`).
-pub fn decode_post(raw_body: &[u8]) -> Result<Inbound, BindingError> {
-    let Ok(body) = std::str::from_utf8(raw_body) else {
-        return refused("form is not UTF-8");
-    };
-    let parameters = Parameters::parse(body)?;
-    let mut message = parameters.message()?;
-    // SAML bindings 3.5.4 leaves white space to the sender.
-    message.retain(|character| character != ' ');
-    Ok(Inbound {
+/// Decodes a request or a response from a form body's raw octets.
+pub fn decode_form(raw_body: &[u8]) -> Result<Message, BindingError> {
+    let parameters = Parameters::parse(form(raw_body)?)?;
+    let (direction, xml) = form_message(&parameters)?;
+    let inbound = Inbound {
         binding: Binding::Post,
-        xml: base64(&message)?,
+        xml,
         relay_state: parameters.relay_state()?,
         detached: None,
-    })
+    };
+    Ok(Message::new(direction, inbound))
+}
+
+/// Decodes a request or a response by HTTP-POST-SimpleSign: a form whose signature covers the
+/// decoded values, the message's XML among them (SimpleSign binding 2.5). `KeyInfo` is never read.
+pub fn decode_simple_sign(raw_body: &[u8]) -> Result<Message, BindingError> {
+    let parameters = Parameters::parse(form(raw_body)?)?;
+    let (direction, xml) = form_message(&parameters)?;
+    let detached = signature_parameters(&parameters)?;
+    let detached = match detached {
+        Some((algorithm, signature)) => {
+            let relay_state = parameters.decoded(Parameter::RelayState)?;
+            let covered = simple_sign_octets(direction, &xml, relay_state.as_deref(), &algorithm);
+            Some(DetachedSignature {
+                signed_octets: covered,
+                algorithm,
+                signature,
+            })
+        }
+        None => None,
+    };
+    let inbound = Inbound {
+        binding: Binding::PostSimpleSign,
+        xml,
+        relay_state: parameters.relay_state()?,
+        detached,
+    };
+    Ok(Message::new(direction, inbound))
+}
+
+/// `SAMLRequest=value&RelayState=value&SigAlg=value`, each value as it stands before any encoding.
+/// The string can be cut in one way only: a document ends with its root element, and the name of
+/// an algorithm has no `&`.
+fn simple_sign_octets(
+    direction: Direction,
+    xml: &[u8],
+    relay_state: Option<&str>,
+    algorithm: &str,
+) -> Vec<u8> {
+    let mut octets = format!("{}=", direction.parameter()).into_bytes();
+    octets.extend_from_slice(xml);
+    if let Some(relay_state) = relay_state {
+        octets.extend_from_slice(format!("&RelayState={relay_state}").as_bytes());
+    }
+    octets.extend_from_slice(format!("&SigAlg={algorithm}").as_bytes());
+    octets
+}
+
+fn form(raw_body: &[u8]) -> Result<&str, BindingError> {
+    std::str::from_utf8(raw_body).or_else(|_| refused("form is not UTF-8"))
+}
+
+fn form_message(parameters: &Parameters<'_>) -> Result<(Direction, Vec<u8>), BindingError> {
+    let (direction, mut message) = parameters.message()?;
+    // SAML bindings 3.5.4 leaves white space to the sender.
+    message.retain(|character| character != ' ');
+    Ok((direction, base64(&message)?))
 }
 
 /// Whether a query string names a parameter of the bindings. A POST whose URL does must be refused:
@@ -148,15 +269,12 @@ pub fn names_parameter(raw_query: &str) -> bool {
 /// The signature and what it covers (SAML bindings 3.4.4.1): the parameters in the fixed order,
 /// each exactly as it was received.
 fn detached(parameters: &Parameters<'_>) -> Result<Option<DetachedSignature>, BindingError> {
-    let algorithm = parameters.decoded(Parameter::SigAlg)?;
-    let signature = parameters.decoded(Parameter::Signature)?;
-    let (algorithm, signature) = match (algorithm, signature) {
-        (None, None) => return Ok(None),
-        (Some(algorithm), Some(signature)) => (algorithm, signature),
-        _ => return refused("SigAlg and Signature go together"),
+    let Some((algorithm, signature)) = signature_parameters(parameters)? else {
+        return Ok(None);
     };
     let covered: Vec<&str> = [
         Parameter::SamlRequest,
+        Parameter::SamlResponse,
         Parameter::RelayState,
         Parameter::SigAlg,
     ]
@@ -166,8 +284,20 @@ fn detached(parameters: &Parameters<'_>) -> Result<Option<DetachedSignature>, Bi
     Ok(Some(DetachedSignature {
         signed_octets: covered.join("&").into_bytes(),
         algorithm,
-        signature: base64(&signature)?,
+        signature,
     }))
+}
+
+fn signature_parameters(
+    parameters: &Parameters<'_>,
+) -> Result<Option<(String, Vec<u8>)>, BindingError> {
+    let algorithm = parameters.decoded(Parameter::SigAlg)?;
+    let signature = parameters.decoded(Parameter::Signature)?;
+    match (algorithm, signature) {
+        (None, None) => Ok(None),
+        (Some(algorithm), Some(signature)) => Ok(Some((algorithm, base64(&signature)?))),
+        _ => refused("SigAlg and Signature go together"),
+    }
 }
 
 /// Base64, line breaks dropped: many encoders put them in. A space stays an error, for in a query

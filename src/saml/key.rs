@@ -126,7 +126,7 @@ impl SigningKey {
     }
 }
 
-/// An RSA key that decrypts what was encrypted for us. `Debug` never shows it.
+/// A key, RSA or EC, that decrypts what was encrypted for us. `Debug` never shows it.
 #[derive(Clone)]
 pub struct DecryptionKey(PKey<Private>);
 
@@ -134,10 +134,8 @@ impl DecryptionKey {
     /// Loads a PEM private key.
     pub fn from_pem(key: &[u8]) -> Result<Self, KeyError> {
         let key = private_key(key)?;
-        match KeyKind::of(&key).map_err(refusal)? {
-            KeyKind::Rsa => Ok(Self(key)),
-            KeyKind::Ec { .. } => Err(refusal("a decryption key must be an RSA key")),
-        }
+        KeyKind::of(&key).map_err(refusal)?;
+        Ok(Self(key))
     }
 
     /// The key.

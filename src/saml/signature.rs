@@ -5,7 +5,7 @@ mod sign;
 mod verify;
 
 pub use sign::sign;
-pub use verify::{verify_detached, verify_enveloped};
+pub use verify::{verify_detached, verify_enveloped, verify_enveloped_within};
 
 use crate::saml::xml::namespace::Namespace;
 use crate::saml::xml::reader::Element;

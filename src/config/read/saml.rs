@@ -4,6 +4,7 @@ use crate::config::reader::Reader;
 use crate::config::settings::{BaseUrl, SealerKey};
 use crate::response::ResponseSettings;
 use crate::saml::key::SigningKey;
+use crate::saml::metadata::AnswerBy;
 use crate::saml::own_metadata::SSO_ENDPOINTS;
 use crate::saml::request::Acceptance;
 use base64::Engine as _;
@@ -107,6 +108,8 @@ pub(super) fn acceptance(
         clock_skew: clock_skew?,
         message_lifetime: message_lifetime?,
         require_signed: require_signed?,
+        decryption_keys: Vec::new(),
+        answer_by: AnswerBy::Post,
     })
 }
 

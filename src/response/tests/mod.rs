@@ -1,4 +1,6 @@
 mod content;
+mod encrypted;
+mod logout;
 mod signed;
 
 use super::*;

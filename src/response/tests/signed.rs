@@ -8,20 +8,20 @@ use crate::saml::xml::schema;
 use crate::saml::xml::second_opinion::{exclusive_c14n, verifies};
 use openssl::nid::Nid;
 
-const BOTH: Signing = Signing {
+pub(super) const BOTH: Signing = Signing {
     response: true,
     assertion: true,
 };
-const RESPONSE: Signing = Signing {
+pub(super) const RESPONSE: Signing = Signing {
     response: true,
     assertion: false,
 };
-const ASSERTION: Signing = Signing {
+pub(super) const ASSERTION: Signing = Signing {
     response: false,
     assertion: true,
 };
 
-fn keys() -> [SigningKey; 2] {
+pub(super) fn keys() -> [SigningKey; 2] {
     [rsa(2048), ec(Nid::X9_62_PRIME256V1)].map(|key| signing_key(&key))
 }
 

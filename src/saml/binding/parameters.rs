@@ -3,7 +3,7 @@
 //! Raw pairs are kept, because a Redirect signature covers the octets as they were received; a
 //! parameter that stands twice is refused, because two readers might take different ones (S11).
 
-use super::{BindingError, RELAY_STATE_LIMIT, refused};
+use super::{BindingError, Direction, RELAY_STATE_LIMIT, refused};
 
 /// The parameters the bindings define (SAML bindings 3.4.4, 3.5.4).
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,7 +26,7 @@ impl Parameter {
         Self::SamlEncoding,
     ];
 
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::SamlRequest => "SAMLRequest",
             Self::SamlResponse => "SAMLResponse",
@@ -82,15 +82,20 @@ impl<'a> Parameters<'a> {
             .transpose()
     }
 
-    /// The decoded `SAMLRequest`, which must stand alone.
-    pub(super) fn message(&self) -> Result<String, BindingError> {
-        if self.raw_pair(Parameter::SamlResponse).is_some() {
-            return refused("SAMLResponse where SAMLRequest belongs");
+    /// The decoded message: `SAMLRequest` or `SAMLResponse`, never both.
+    pub(super) fn message(&self) -> Result<(Direction, String), BindingError> {
+        let request = self.decoded(Parameter::SamlRequest)?;
+        let response = self.decoded(Parameter::SamlResponse)?;
+        let (direction, message) = match (request, response) {
+            (Some(message), None) => (Direction::Request, message),
+            (None, Some(message)) => (Direction::Response, message),
+            (Some(_), Some(_)) => return refused("SAMLRequest beside SAMLResponse"),
+            (None, None) => return refused("neither SAMLRequest nor SAMLResponse"),
+        };
+        if message.is_empty() {
+            return refused("the message is empty");
         }
-        match self.decoded(Parameter::SamlRequest)? {
-            Some(message) if !message.is_empty() => Ok(message),
-            _ => refused("SAMLRequest missing"),
-        }
+        Ok((direction, message))
     }
 
     /// The decoded RelayState; an empty one is none.

@@ -1,4 +1,6 @@
-use super::{Inbound, decode_post, decode_redirect, names_parameter};
+use super::{
+    Binding, Inbound, Message, decode_post, decode_redirect, decode_simple_sign, names_parameter,
+};
 use crate::saml::key::tests::{rsa, signing_key};
 use crate::saml::metadata::TrustedKey;
 use crate::saml::signature::verify_detached;
@@ -88,8 +90,49 @@ fn s11_no_parameter_may_stand_twice() {
 #[test]
 fn s11_a_response_beside_the_request_is_refused() {
     let query = format!("{}&SAMLResponse=PGEvPg==", request());
-    assert_eq!(reason(&query), "SAMLResponse where SAMLRequest belongs");
+    assert_eq!(reason(&query), "SAMLRequest beside SAMLResponse");
     assert!(decode_post(query.as_bytes()).is_err());
+}
+
+#[test]
+fn s11_a_response_is_no_request() {
+    let query = request().replace("SAMLRequest", "SAMLResponse");
+    assert_eq!(reason(&query), "SAMLResponse where SAMLRequest belongs");
+}
+
+#[test]
+fn a_simple_sign_signature_covers_the_decoded_values() {
+    let key = signing_key(&rsa(2048));
+    let trusted = [TrustedKey(key.certificate().public_key().unwrap())];
+    let xml = std::str::from_utf8(XML).unwrap();
+    let relay_state = "a+b&c";
+    let covered = format!(
+        "SAMLRequest={xml}&RelayState={relay_state}&SigAlg={}",
+        key.algorithm()
+    );
+    let signature = STANDARD.encode(key.sign(covered.as_bytes()).unwrap());
+    let form = |relay_state: &str| {
+        form_urlencoded::Serializer::new(String::new())
+            .append_pair("SAMLRequest", &STANDARD.encode(XML))
+            .append_pair("RelayState", relay_state)
+            .append_pair("SigAlg", key.algorithm())
+            .append_pair("Signature", &signature)
+            .append_pair("KeyInfo", "ignored")
+            .finish()
+    };
+    let decoded = |relay_state: &str| {
+        let Message::Request(inbound) = decode_simple_sign(form(relay_state).as_bytes()).unwrap()
+        else {
+            panic!("not a request");
+        };
+        inbound
+    };
+    let good = decoded(relay_state);
+    assert_eq!(good.binding, Binding::PostSimpleSign);
+    assert_eq!(good.xml, XML);
+    verify_detached(good.detached.as_ref().unwrap(), &trusted).unwrap();
+    let changed = decoded("a+b&d").detached.unwrap();
+    assert!(verify_detached(&changed, &trusted).is_err());
 }
 
 #[test]
@@ -255,9 +298,9 @@ fn s23_a_long_relay_state_is_refused() {
 #[test]
 fn what_is_not_a_message_is_refused() {
     for (query, why) in [
-        ("", "SAMLRequest missing"),
-        ("SAMLRequest", "SAMLRequest missing"),
-        ("SAMLRequest=", "SAMLRequest missing"),
+        ("", "neither SAMLRequest nor SAMLResponse"),
+        ("SAMLRequest", "the message is empty"),
+        ("SAMLRequest=", "the message is empty"),
         ("SAMLRequest=%4", "malformed percent encoding"),
         ("SAMLRequest=%+4", "malformed percent encoding"),
         ("SAMLRequest=%ff", "parameter is not UTF-8"),

@@ -116,12 +116,10 @@ fn debug_never_shows_the_key() {
 }
 
 #[test]
-fn a_decryption_key_is_rsa() {
-    let pem = ec(Nid::X9_62_PRIME256V1)
-        .private_key_to_pem_pkcs8()
-        .unwrap();
+fn s18_a_weak_decryption_key_is_refused() {
+    let pem = rsa(1024).private_key_to_pem_pkcs8().unwrap();
     assert_eq!(
         DecryptionKey::from_pem(&pem).unwrap_err().0,
-        "a decryption key must be an RSA key"
+        "RSA key shorter than 2048 bits"
     );
 }

@@ -3,6 +3,28 @@
 use super::{IndexedEndpoint, SpSsoDescriptor};
 use crate::saml::binding::Binding;
 
+/// The bindings that we can answer by, in our order of preference.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AnswerBy {
+    /// HTTP-POST.
+    #[default]
+    Post,
+    /// HTTP-POST, or HTTP-Artifact where that is what the relying party names or all it has.
+    PostOrArtifact,
+    /// PAOS: the answer travels by way of an enhanced client (SAML profiles 4.2).
+    Paos,
+}
+
+impl AnswerBy {
+    fn bindings(self) -> &'static [Binding] {
+        match self {
+            Self::Post => &[Binding::Post],
+            Self::PostOrArtifact => &[Binding::Post, Binding::Artifact],
+            Self::Paos => &[Binding::Paos],
+        }
+    }
+}
+
 /// What a request says of the endpoint it wants its answer at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AcsWish<'a> {
@@ -12,6 +34,8 @@ pub struct AcsWish<'a> {
     pub binding: Option<&'a str>,
     /// `AssertionConsumerServiceIndex`.
     pub index: Option<&'a str>,
+    /// What we can do, which is not the relying party's to say.
+    pub answer_by: AnswerBy,
 }
 
 /// Why no endpoint of metadata fits a wish.
@@ -35,7 +59,7 @@ impl SpSsoDescriptor {
             Some(text) => Some(super::role::unsigned_short(text).ok_or(AcsProblem::NotInMetadata)?),
             None => None,
         };
-        let mut named: Vec<&IndexedEndpoint> = self
+        let named: Vec<&IndexedEndpoint> = self
             .assertion_consumer_services
             .iter()
             .filter(|acs| wish.url.is_none_or(|url| acs.endpoint.location == url))
@@ -44,17 +68,17 @@ impl SpSsoDescriptor {
         if named.is_empty() {
             return Err(AcsProblem::NotInMetadata);
         }
-        if wish.binding.is_some_and(|uri| uri != Binding::Post.uri()) {
-            return Err(AcsProblem::UnsupportedBinding);
-        }
-        named.retain(|acs| usable(acs));
-        by_default_rule(&named).ok_or(AcsProblem::UnsupportedBinding)
+        let mut usable = wish.answer_by.bindings().iter();
+        usable
+            .find_map(|binding| {
+                if wish.binding.is_some_and(|uri| uri != binding.uri()) {
+                    return None;
+                }
+                let by_it = |acs: &&&IndexedEndpoint| acs.endpoint.binding == *binding;
+                by_default_rule(&named.iter().filter(by_it).copied().collect::<Vec<_>>())
+            })
+            .ok_or(AcsProblem::UnsupportedBinding)
     }
-}
-
-/// HTTP-POST is the one binding we answer a browser by.
-fn usable(acs: &IndexedEndpoint) -> bool {
-    acs.endpoint.binding == Binding::Post
 }
 
 /// SAML metadata 2.2.3: the first marked as default, else the first not marked as no default,
@@ -132,6 +156,7 @@ mod tests {
                 url,
                 binding,
                 index,
+                ..AcsWish::default()
             })
             .map(|acs| acs.index)
         };
@@ -155,5 +180,31 @@ mod tests {
             choose(None, None, Some("urn:x")),
             Err(AcsProblem::UnsupportedBinding)
         );
+    }
+
+    #[test]
+    fn artifact_is_used_where_it_is_named_or_all_there_is_and_paos_for_enhanced_clients() {
+        let all = sp(vec![
+            acs(0, Some(true), Binding::Artifact, "artifact"),
+            acs(1, None, Binding::Post, "post"),
+            acs(2, None, Binding::Paos, "paos"),
+        ]);
+        let choose = |sp: &SpSsoDescriptor, index, answer_by| {
+            let wish = AcsWish {
+                index,
+                answer_by,
+                ..AcsWish::default()
+            };
+            sp.assertion_consumer_service(&wish).map(|acs| acs.index)
+        };
+        let both = AnswerBy::PostOrArtifact;
+        assert_eq!(choose(&all, None, both), Ok(1));
+        assert_eq!(choose(&all, Some("0"), both), Ok(0));
+        assert_eq!(choose(&all, None, AnswerBy::Paos), Ok(2));
+        let unsupported = Err(AcsProblem::UnsupportedBinding);
+        assert_eq!(choose(&all, Some("1"), AnswerBy::Paos), unsupported);
+        let artifact = sp(vec![acs(0, None, Binding::Artifact, "artifact")]);
+        assert_eq!(choose(&artifact, None, both), Ok(0));
+        assert_eq!(choose(&artifact, None, AnswerBy::Post), unsupported);
     }
 }

@@ -13,7 +13,7 @@ mod set;
 #[cfg(test)]
 mod tests;
 
-pub use acs::{AcsProblem, AcsWish};
+pub use acs::{AcsProblem, AcsWish, AnswerBy};
 pub use document::parse;
 pub use set::MetadataSet;
 

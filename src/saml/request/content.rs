@@ -3,10 +3,12 @@
 //! `saml:Conditions` is passed over: core 3.4.1 lets the responder set the conditions it sees fit,
 //! and ours are always narrower than what a request could ask.
 
-use super::{AuthnRequest, Fault, SAML, SAMLP};
+use super::AuthnRequest;
 use crate::saml::context::{AuthnContextClassRef, Comparison, RequestedAuthnContext};
+use crate::saml::key::DecryptionKey;
 use crate::saml::metadata::{boolean, unsigned_short};
-use crate::saml::name_id::{NameId, NameIdPolicy, UNSPECIFIED};
+use crate::saml::name_id::{NameId, NameIdPolicy};
+use crate::saml::proof::{Fault, Received, SAML, SAMLP, check_version, only};
 use crate::saml::xml::reader::{Element, Node};
 
 /// More classes than any relying party can mean (truth table R18).
@@ -15,7 +17,12 @@ const MAX_CLASSES: usize = 20;
 const MAX_URI: usize = 1024;
 
 /// Reads the wishes into the request; the fault is told to the relying party.
-pub(super) fn read(request: &mut AuthnRequest, root: &Element) -> Result<(), Fault> {
+pub(super) fn read(
+    request: &mut AuthnRequest,
+    received: &Received<'_>,
+    keys: &[DecryptionKey],
+) -> Result<(), Fault> {
+    let root = received.root;
     check_version(root)?;
     request.force_authn = flag(root, "ForceAuthn")?;
     request.is_passive = flag(root, "IsPassive")?;
@@ -28,7 +35,7 @@ pub(super) fn read(request: &mut AuthnRequest, root: &Element) -> Result<(), Fau
         .map(requested_authn_context)
         .transpose()?;
     request.subject = match only(root, SAML, "Subject")? {
-        Some(subject) => name_id(subject)?,
+        Some(subject) => name_id(subject, request.signed, received, keys)?,
         None => None,
     };
     request.proxy_count = match only(root, SAMLP, "Scoping")? {
@@ -36,23 +43,6 @@ pub(super) fn read(request: &mut AuthnRequest, root: &Element) -> Result<(), Fau
         None => None,
     };
     Ok(())
-}
-
-/// SAML core 4.1.3.2: we answer 2.0 and nothing else.
-fn check_version(root: &Element) -> Result<(), Fault> {
-    if root.attribute("Version") == Some("2.0") {
-        return Ok(());
-    }
-    Err(Fault::new("InvalidMessageVersion", "Version is not 2.0"))
-}
-
-/// An element that the schema allows once: which of two counts must not be a matter of taste.
-fn only<'a>(root: &'a Element, namespace: &str, local: &str) -> Result<Option<&'a Element>, Fault> {
-    let mut found = root.elements().filter(|child| child.is(namespace, local));
-    match (found.next(), found.next()) {
-        (first, None) => Ok(first),
-        _ => Err(Fault::undecodable("an element stands twice in the request")),
-    }
 }
 
 fn flag(element: &Element, name: &str) -> Result<bool, Fault> {
@@ -136,26 +126,32 @@ fn comparison(element: &Element) -> Result<Comparison, Fault> {
 }
 
 /// SAML core 3.4.1.4: the answer must be about this subject; one we cannot read, we cannot match.
-fn name_id(subject: &Element) -> Result<Option<NameId>, Fault> {
-    let unreadable = ["BaseID", "EncryptedID"];
-    if subject
-        .elements()
-        .any(|child| child.namespace == SAML && unreadable.contains(&child.local.as_str()))
-    {
-        return Err(Fault::undecodable(
-            "the requested Subject has no plain NameID",
-        ));
+fn name_id(
+    subject: &Element,
+    signed: bool,
+    received: &Received<'_>,
+    keys: &[DecryptionKey],
+) -> Result<Option<NameId>, Fault> {
+    if only(subject, SAML, "BaseID")?.is_some() {
+        return Err(Fault::undecodable("the requested Subject has no NameID"));
     }
-    let Some(element) = only(subject, SAML, "NameID")? else {
-        return Ok(None);
-    };
-    let text = |name| element.attribute(name).map(str::to_owned);
-    Ok(Some(NameId {
-        value: element.text(),
-        format: text("Format").unwrap_or_else(|| UNSPECIFIED.to_owned()),
-        name_qualifier: text("NameQualifier"),
-        sp_name_qualifier: text("SPNameQualifier"),
-    }))
+    match (
+        only(subject, SAML, "NameID")?,
+        only(subject, SAML, "EncryptedID")?,
+    ) {
+        (plain, None) => Ok(plain.map(NameId::read)),
+        (None, Some(encrypted)) if signed => {
+            let around = [received.around, &[received.root, subject]].concat();
+            NameId::decrypt(encrypted, &around, keys)
+                .map(Some)
+                .map_err(|error| Fault::undecodable(error.reason))
+        }
+        // S16: what nobody vouches for is not decrypted.
+        (None, Some(_)) => Err(Fault::undecodable(
+            "the requested Subject is encrypted and the request not signed",
+        )),
+        _ => Err(Fault::undecodable("the requested Subject has two names")),
+    }
 }
 
 /// SAML core 3.4.1.2; a count beyond `u32` is as good as no limit.

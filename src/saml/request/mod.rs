@@ -4,7 +4,6 @@
 //! and the line between a refusal on our own page and one that the relying party hears of.
 
 mod content;
-mod proof;
 #[cfg(test)]
 mod tests;
 mod unsolicited;
@@ -13,10 +12,13 @@ pub use unsolicited::{Unsolicited, unsolicited};
 
 use crate::saml::binding::{Binding, Inbound};
 use crate::saml::context::RequestedAuthnContext;
+use crate::saml::key::DecryptionKey;
 use crate::saml::metadata::{
-    AcsProblem, AcsWish, EntityDescriptor, IndexedEndpoint, MetadataResolver,
+    AcsProblem, AcsWish, AnswerBy, EntityDescriptor, IndexedEndpoint, MetadataResolver,
+    SpSsoDescriptor,
 };
 use crate::saml::name_id::NameIdPolicy;
+use crate::saml::proof::{self, Fault, Received, UNKNOWN_RELYING_PARTY};
 use crate::saml::status::{Status, TopStatus, second};
 use crate::saml::xml::reader::Element;
 use jiff::Timestamp;
@@ -72,6 +74,10 @@ pub struct Acceptance {
     pub message_lifetime: std::time::Duration,
     /// Refuse every unsigned request, whatever metadata says.
     pub require_signed: bool,
+    /// What decrypts an EncryptedID, each key tried in turn (IIP-IDP19: two in a rollover).
+    pub decryption_keys: Vec<DecryptionKey>,
+    /// Bindings that we answer a browser by.
+    pub answer_by: AnswerBy,
 }
 
 /// Why a request was not accepted.
@@ -135,33 +141,7 @@ impl AuthnRequest {
     }
 }
 
-/// The namespace of SAML protocol messages.
-const SAMLP: &str = "urn:oasis:names:tc:SAML:2.0:protocol";
-/// The namespace of SAML assertions, and of what both share.
-const SAML: &str = "urn:oasis:names:tc:SAML:2.0:assertion";
-
-/// Why something is refused: Shibboleth's event name and our constant reason.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Fault {
-    event: &'static str,
-    reason: &'static str,
-}
-
 impl Fault {
-    const fn new(event: &'static str, reason: &'static str) -> Self {
-        Self { event, reason }
-    }
-
-    /// A message that is not what the schema or the profile asks.
-    const fn undecodable(reason: &'static str) -> Self {
-        Self::new("UnableToDecode", reason)
-    }
-
-    /// A message that is not proven to come from whom it says.
-    const fn unproved(reason: &'static str) -> Self {
-        Self::new("MessageAuthenticationError", reason)
-    }
-
     fn local(self, claimed_issuer: Option<&str>) -> Refusal {
         Refusal::Local(LocalRefusal {
             event: self.event,
@@ -170,12 +150,6 @@ impl Fault {
         })
     }
 }
-
-/// The issuer is in none of our metadata, or its metadata has expired.
-const UNKNOWN_RELYING_PARTY: Fault = Fault::new(
-    "InvalidProfileConfiguration",
-    "the issuer is not in metadata, or no longer valid there",
-);
 
 /// No endpoint of metadata is the one that was asked for.
 const UNRESOLVED: Fault = Fault::new(
@@ -191,37 +165,58 @@ pub fn accept(
     acceptance: &Acceptance,
     now: Timestamp,
 ) -> Result<(AuthnRequest, Arc<EntityDescriptor>), Refusal> {
-    let root = proof::authn_request(inbound).map_err(|fault| fault.local(None))?;
-    let issuer = proof::issuer(&root).map_err(|fault| fault.local(None))?;
+    let root = proof::message(inbound, "AuthnRequest").map_err(|fault| fault.local(None))?;
+    let received = Received::alone(&root, inbound);
+    let (mut request, relying_party) = accept_received(&received, metadata, acceptance, now)?;
+    request.relay_state.clone_from(&inbound.relay_state);
+    Ok((request, relying_party))
+}
+
+/// Proves a request that was read already.
+pub(super) fn accept_received(
+    received: &Received<'_>,
+    metadata: &dyn MetadataResolver,
+    acceptance: &Acceptance,
+    now: Timestamp,
+) -> Result<(AuthnRequest, Arc<EntityDescriptor>), Refusal> {
+    let root = received.root;
+    let issuer = proof::issuer(root).map_err(|fault| fault.local(None))?;
     let local = |fault: Fault| fault.local(Some(&issuer));
     let relying_party = metadata
         .entity(&issuer, now)
         .ok_or_else(|| local(UNKNOWN_RELYING_PARTY))?;
-    let proof = proof::prove(&root, inbound, &relying_party, acceptance, now).map_err(local)?;
-    let mut request = AuthnRequest::new(&issuer, answer_endpoint(&root, &relying_party, local)?);
+    let sp = &relying_party.sp;
+    let must_be_signed = sp.authn_requests_signed || acceptance.require_signed;
+    let proof =
+        proof::prove(received, &sp.signing_keys, must_be_signed, acceptance, now).map_err(local)?;
+    let wish = wish(root, acceptance.answer_by);
+    let mut request = AuthnRequest::new(&issuer, answer_endpoint(&wish, sp, local)?);
     request.id = Some(proof.id);
     request.issue_instant = Some(proof.issue_instant);
-    request.binding = inbound.binding;
+    request.binding = received.binding;
     request.signed = proof.signed;
-    request.relay_state.clone_from(&inbound.relay_state);
-    request.check_binding(&root, &relying_party)?;
-    content::read(&mut request, &root).map_err(|fault| request.answer(fault))?;
+    request.check_binding(&wish, sp)?;
+    content::read(&mut request, received, &acceptance.decryption_keys)
+        .map_err(|fault| request.answer(fault))?;
     Ok((request, relying_party))
 }
 
 /// The endpoint that the answer goes to, be it an error: metadata's, or none at all.
 fn answer_endpoint(
-    root: &Element,
-    relying_party: &EntityDescriptor,
+    wish: &AcsWish<'_>,
+    sp: &SpSsoDescriptor,
     local: impl Fn(Fault) -> Refusal,
 ) -> Result<IndexedEndpoint, Refusal> {
-    let sp = &relying_party.sp;
-    sp.assertion_consumer_service(&wish(root))
+    let any = AcsWish {
+        answer_by: wish.answer_by,
+        ..AcsWish::default()
+    };
+    sp.assertion_consumer_service(wish)
         .or_else(|problem| match problem {
             AcsProblem::NotInMetadata => Err(problem),
             // The endpoint is the relying party's own, but we cannot answer there: the default
             // one hears of it.
-            AcsProblem::UnsupportedBinding => sp.assertion_consumer_service(&AcsWish::default()),
+            AcsProblem::UnsupportedBinding => sp.assertion_consumer_service(&any),
         })
         .cloned()
         .map_err(|_| local(UNRESOLVED))
@@ -229,11 +224,12 @@ fn answer_endpoint(
 
 /// SAML core 3.4.1: the schema has URL and index exclude each other; where both stand, an endpoint
 /// must match both.
-fn wish(root: &Element) -> AcsWish<'_> {
+fn wish(root: &Element, answer_by: AnswerBy) -> AcsWish<'_> {
     AcsWish {
         url: root.attribute("AssertionConsumerServiceURL"),
         binding: root.attribute("ProtocolBinding"),
         index: root.attribute("AssertionConsumerServiceIndex"),
+        answer_by,
     }
 }
 
@@ -260,8 +256,8 @@ impl AuthnRequest {
     }
 
     /// Refuses a request for an answer by a binding we cannot send (SAML profiles 4.1.4.1).
-    fn check_binding(&self, root: &Element, entity: &EntityDescriptor) -> Result<(), Refusal> {
-        match entity.sp.assertion_consumer_service(&wish(root)) {
+    fn check_binding(&self, wish: &AcsWish<'_>, sp: &SpSsoDescriptor) -> Result<(), Refusal> {
+        match sp.assertion_consumer_service(wish) {
             Err(AcsProblem::UnsupportedBinding) => Err(self.answer(Fault::new(
                 "UnableToEncode",
                 "the answer was requested by a binding that is not supported",

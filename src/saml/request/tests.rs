@@ -26,6 +26,8 @@ fn acceptance() -> Acceptance {
         clock_skew: Duration::from_mins(3),
         message_lifetime: Duration::from_mins(3),
         require_signed: false,
+        decryption_keys: Vec::new(),
+        answer_by: AnswerBy::Post,
     }
 }
 

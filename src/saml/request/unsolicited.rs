@@ -1,7 +1,8 @@
 //! Logins that a portal's link starts: no message, the relying party is named in the query.
 
-use super::{Acceptance, AuthnRequest, Fault, Refusal, UNKNOWN_RELYING_PARTY, proof};
+use super::{Acceptance, AuthnRequest, Refusal};
 use crate::saml::metadata::{AcsWish, EntityDescriptor, MetadataResolver};
+use crate::saml::proof::{self, Fault, UNKNOWN_RELYING_PARTY};
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -43,6 +44,7 @@ pub fn unsolicited(
     proof::check_relay_state(parameters.target.as_deref()).map_err(local)?;
     let wish = AcsWish {
         url: parameters.shire.as_deref(),
+        answer_by: acceptance.answer_by,
         ..AcsWish::default()
     };
     let acs = relying_party

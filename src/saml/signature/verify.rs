@@ -20,6 +20,16 @@ const DS: &str = Namespace::SIGNATURE.uri;
 /// never read: trust comes from `keys` alone. That no two elements share an ID is the reader's
 /// promise.
 pub fn verify_enveloped(root: &Element, keys: &[TrustedKey]) -> Result<(), SignatureError> {
+    verify_enveloped_within(root, &[], keys)
+}
+
+/// The same for a message inside other elements, outermost first: those of a SOAP envelope. They
+/// lend their namespace declarations, and nothing else of them is read.
+pub fn verify_enveloped_within(
+    root: &Element,
+    around: &[&Element],
+    keys: &[TrustedKey],
+) -> Result<(), SignatureError> {
     let mut signatures = root.all(DS, "Signature");
     let (Some(signature), None) = (signatures.next(), signatures.next()) else {
         return refused("not exactly one signature on the root element");
@@ -31,11 +41,11 @@ pub fn verify_enveloped(root: &Element, keys: &[TrustedKey]) -> Result<(), Signa
     )?;
     let prefixes = exclusive_c14n(method)?;
     let signature_method = SignatureMethod::from_uri(algorithm(signature_method)?)?;
-    check_digest(root, signature, reference)?;
+    check_digest(root, around, reference)?;
     let octets = canonicalise(
         info,
         &Options {
-            ancestors: &[root, signature],
+            ancestors: &[around, &[root, signature]].concat(),
             inclusive: &prefixes,
             omit: None,
         },
@@ -91,7 +101,7 @@ fn signature_parts(signature: &Element) -> Result<(&Element, &Element), Signatur
 
 fn check_digest(
     root: &Element,
-    signature: &Element,
+    around: &[&Element],
     reference: &Element,
 ) -> Result<(), SignatureError> {
     let id = root.attribute("ID").filter(|id| !id.is_empty());
@@ -111,9 +121,10 @@ fn check_digest(
     let octets = canonicalise(
         root,
         &Options {
-            ancestors: &[],
+            ancestors: around,
             inclusive: &prefixes,
-            omit: Some(signature),
+            // The caller saw that it is the only one.
+            omit: root.first(DS, "Signature"),
         },
     );
     let computed = openssl::hash::hash(digest(algorithm(digest_method)?)?, octets.as_bytes());

@@ -3,9 +3,10 @@
 /// A namespace and our prefix for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Namespace {
-    /// Our prefix, never empty: default namespaces would make attributes and elements differ.
+    /// Our prefix, empty for [`Namespace::NONE`] alone: default namespaces would make attributes and
+    /// elements differ, and names in no namespace would have to undo them.
     pub prefix: &'static str,
-    /// The namespace name, an absolute URI.
+    /// The namespace name, an absolute URI, or empty.
     pub uri: &'static str,
 }
 
@@ -20,6 +21,8 @@ impl Namespace {
     pub const SIGNATURE: Self = Self::new("ds", "http://www.w3.org/2000/09/xmldsig#");
     /// XML Encryption.
     pub const ENCRYPTION: Self = Self::new("xenc", "http://www.w3.org/2001/04/xmlenc#");
+    /// No namespace, for the few elements that have none.
+    pub const NONE: Self = Self::new("", "");
     /// The namespace of `xml:lang`, bound without declaration.
     pub const XML: Self = Self::new("xml", "http://www.w3.org/XML/1998/namespace");
 

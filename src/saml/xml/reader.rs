@@ -17,7 +17,7 @@ use namespaces::Namespaces;
 use quick_xml::Reader;
 use quick_xml::events::{BytesDecl, BytesRef, BytesStart, Event};
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
 /// Budgets; a document beyond any of them is refused.
@@ -96,6 +96,42 @@ pub fn parse(xml: &[u8], limits: &Limits) -> Result<Element, XmlError> {
             Err(_) => return refused("not well-formed XML"),
         }
     }
+}
+
+/// Parses one element that was cut, in its octets, out of the innermost of `around`: prefixes may be
+/// declared out there (XML Encryption 1.1 4.4 leaves that to the sender).
+pub fn parse_inside(
+    octets: &[u8],
+    around: &[&Element],
+    limits: &Limits,
+) -> Result<Element, XmlError> {
+    let mut text = "<inside".to_owned();
+    for (prefix, uri) in in_scope(around) {
+        text.push_str(" xmlns");
+        if !prefix.is_empty() {
+            text.push(':');
+            text.push_str(prefix);
+        }
+        text.push_str("=\"");
+        super::escape::push_attribute(&mut text, uri);
+        text.push('"');
+    }
+    text.push('>');
+    let inside = [text.as_bytes(), octets, b"</inside>"].concat();
+    let mut root = parse(&inside, limits)?;
+    // Octets that end the element around them would have made a second root, which is refused.
+    match (root.children.pop(), root.children.is_empty()) {
+        (Some(Node::Element(element)), true) => Ok(element),
+        _ => refused("not exactly one element"),
+    }
+}
+
+/// The declarations in force inside the innermost element.
+fn in_scope<'a>(around: &[&'a Element]) -> BTreeMap<&'a str, &'a str> {
+    let declarations = around.iter().flat_map(|element| &element.declarations);
+    declarations
+        .map(|(prefix, uri)| (prefix.as_str(), uri.as_str()))
+        .collect()
 }
 
 /// XML 1.0 2.11: CR LF and lone CR become LF before anything else looks.

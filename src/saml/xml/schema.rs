@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Imported in this order, so that no schema asks the net for another one.
-const SCHEMAS: [(&str, &str); 9] = [
+const SCHEMAS: [(&str, &str); 13] = [
     (
         "http://www.w3.org/XML/1998/namespace",
         "/usr/share/xml/xmltooling/xml.xsd",
@@ -16,6 +16,18 @@ const SCHEMAS: [(&str, &str); 9] = [
     (
         "http://www.w3.org/2001/04/xmlenc#",
         "/usr/share/xml/xmltooling/xenc-schema.xsd",
+    ),
+    (
+        "http://www.w3.org/2009/xmldsig11#",
+        "/usr/share/xml/xmltooling/xmldsig11-schema.xsd",
+    ),
+    (
+        "http://www.w3.org/2009/xmlenc11#",
+        "/usr/share/xml/xmltooling/xenc11-schema.xsd",
+    ),
+    (
+        "http://schemas.xmlsoap.org/soap/envelope/",
+        "/usr/share/xml/xmltooling/soap-envelope.xsd",
     ),
     (
         "urn:oasis:names:tc:SAML:2.0:assertion",
@@ -36,6 +48,10 @@ const SCHEMAS: [(&str, &str); 9] = [
     (
         "urn:oasis:names:tc:SAML:metadata:algsupport",
         "/usr/share/xml/opensaml/sstc-saml-metadata-algsupport-v1.0.xsd",
+    ),
+    (
+        "urn:oasis:names:tc:SAML:2.0:protocol:ext:async-slo",
+        "/usr/share/xml/opensaml/saml-async-slo-v1.0.xsd",
     ),
     (
         "urn:mace:shibboleth:metadata:1.0",

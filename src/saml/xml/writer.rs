@@ -173,8 +173,10 @@ impl Writer {
     }
 
     fn push_name(&mut self, namespace: Namespace, local: &str) {
-        self.out.push_str(namespace.prefix);
-        self.out.push(':');
+        if namespace != Namespace::NONE {
+            self.out.push_str(namespace.prefix);
+            self.out.push(':');
+        }
         self.out.push_str(local);
     }
 
@@ -191,11 +193,15 @@ impl Writer {
 
     /// Declares a namespace where it is first used and not again below (exclusive C14N 3).
     fn declare(&mut self, namespace: Namespace) {
+        // In force everywhere: `xml` by definition, none because no default is ever declared.
+        if [Namespace::XML, Namespace::NONE].contains(&namespace) {
+            return;
+        }
         let in_force = self
             .scope
             .iter()
             .rfind(|declared| declared.prefix == namespace.prefix);
-        if in_force != Some(&namespace) && namespace != Namespace::XML {
+        if in_force != Some(&namespace) {
             self.scope.push(namespace);
         }
     }

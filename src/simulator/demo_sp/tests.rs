@@ -5,7 +5,7 @@ use super::*;
 use crate::saml::binding;
 use crate::saml::key::SigningKey;
 use crate::saml::key::tests::{rsa, signing_key};
-use crate::saml::metadata::{self, MetadataResolver, MetadataSet};
+use crate::saml::metadata::{self, AnswerBy, MetadataResolver, MetadataSet};
 use crate::saml::request::{Acceptance, accept};
 use crate::saml::signature;
 use actix_web::{App, test as actix, web};
@@ -163,6 +163,8 @@ fn the_login_url_carries_a_request_that_our_own_idp_accepts() {
         clock_skew: Duration::ZERO,
         message_lifetime: Duration::from_mins(3),
         require_signed: false,
+        decryption_keys: Vec::new(),
+        answer_by: AnswerBy::Post,
     };
     let (request, party) = accept(&inbound, &set, &acceptance, at(NOW)).expect("accepted");
     assert_eq!(request.acs.endpoint.location, site(1).acs());

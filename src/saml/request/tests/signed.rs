@@ -2,10 +2,13 @@
 
 use super::*;
 use crate::saml::binding::DetachedSignature;
-use crate::saml::key::SigningKey;
-use crate::saml::key::tests::{rsa, signing_key};
+use crate::saml::encryption::{BlockEncryption, KeyTransport, RANDOMNESS, Recipient, encrypt};
+use crate::saml::key::tests::{rsa, self_signed, signing_key};
+use crate::saml::key::{DecryptionKey, SigningKey};
+use crate::saml::metadata::TrustedKey;
 use crate::saml::xml::namespace::Namespace;
 use crate::saml::xml::writer::Writer;
+use openssl::pkey::{PKey, Private};
 
 fn key_descriptor(attributes: &str, key: &SigningKey) -> String {
     format!(
@@ -182,4 +185,56 @@ fn s24_a_signed_message_must_say_where_it_goes() {
             "MessageAuthenticationError"
         );
     }
+}
+
+/// An AuthnRequest about an encrypted subject, its signature beside it or none.
+fn about_encrypted(idp: &PKey<Private>, sp: Option<&SigningKey>) -> Inbound {
+    let trusted = TrustedKey(self_signed(idp).public_key().expect("a key"));
+    let recipient = Recipient {
+        entity_id: IDP,
+        key: &trusted,
+        block: BlockEncryption::Aes128Gcm,
+        transport: KeyTransport::RsaOaepMgf1p,
+    };
+    // The prefix is declared outside, as some senders leave it.
+    let name = br#"<a:NameID Format="urn:x">jdoe</a:NameID>"#;
+    let mut w = Writer::new();
+    w.open(Namespace::ASSERTION, "EncryptedID");
+    encrypt(&mut w, name, &recipient, [1; RANDOMNESS]).expect("encrypted");
+    w.close();
+    let subject = format!("<a:Subject>{}</a:Subject>", w.finish());
+    Inbound {
+        detached: sp.map(detached),
+        ..message(&format!(r#"Destination="{IDP}""#), &subject)
+    }
+}
+
+#[test]
+fn an_encrypted_subject_is_read_and_s16_only_where_the_request_is_signed() {
+    let (idp, sp) = (rsa(2048), signing_key(&rsa(2048)));
+    let metadata = relying_party("", &key_descriptor("", &sp));
+    let pem = idp.private_key_to_pem_pkcs8().expect("PEM");
+    let acceptance = Acceptance {
+        decryption_keys: vec![DecryptionKey::from_pem(&pem).expect("a key")],
+        ..acceptance()
+    };
+    let outcome = |inbound: &Inbound| {
+        accept(inbound, &metadata, &acceptance, at(NOW)).map(|(request, _)| request)
+    };
+    let request = outcome(&about_encrypted(&idp, Some(&sp))).expect("accepted");
+    let subject = request.subject.expect("a subject");
+    assert_eq!(
+        (subject.value.as_str(), subject.format.as_str()),
+        ("jdoe", "urn:x")
+    );
+    let refusal = told(outcome(&about_encrypted(&idp, None)));
+    assert_eq!(
+        refusal.reason,
+        "the requested Subject is encrypted and the request not signed"
+    );
+    let refusal = told(outcome(&about_encrypted(&rsa(2048), Some(&sp))));
+    assert_eq!(
+        refusal.reason,
+        "the EncryptedID cannot be decrypted to a NameID"
+    );
 }

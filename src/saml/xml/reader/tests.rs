@@ -1,4 +1,4 @@
-use super::{Element, Limits, Node, parse};
+use super::{Element, Limits, Node, parse, parse_inside};
 
 fn read(xml: &str) -> Element {
     parse(xml.as_bytes(), &Limits::MESSAGE).unwrap_or_else(|e| panic!("{e}: {xml}"))
@@ -255,5 +255,28 @@ fn comments_that_xml_forbids_are_refused() {
         "<r><!-- a</r>",
     ] {
         assert_eq!(reason(xml), "not well-formed XML", "{xml}");
+    }
+}
+
+#[test]
+fn an_element_cut_out_of_another_is_read_with_the_names_declared_around_it() {
+    let outer = parse(
+        b"<o xmlns:a=\"urn:x:a?b'c\" xmlns=\"urn:d\"><i xmlns:a=\"urn:b\"/></o>",
+        &Limits::MESSAGE,
+    )
+    .unwrap();
+    let inner = outer.elements().next().unwrap();
+    let read = |around: &[&Element]| parse_inside(b"<a:x/>", around, &Limits::MESSAGE).unwrap();
+    assert_eq!(read(&[&outer]).namespace, "urn:x:a?b'c");
+    assert_eq!(read(&[&outer, inner]).namespace, "urn:b");
+    for bad in [
+        &b"<a:x/><a:y/>"[..],
+        b"x<a:x/>",
+        b"",
+        b"</inside><inside>",
+        b"<a:x/></inside><inside>",
+        b"<z:x/>",
+    ] {
+        assert!(parse_inside(bad, &[&outer], &Limits::MESSAGE).is_err());
     }
 }
