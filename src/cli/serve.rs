@@ -54,9 +54,9 @@ fn serve(context: &Context, server: Server) -> Result<(), String> {
         let handle = server.handle();
         let signals = Signals::new().map_err(|error| error.to_string())?;
         let listening = tokio::spawn(signals.obey(handle));
-        let served = server.run().await.map_err(|error| error.to_string());
+        let outcome = server.run().await.map_err(|error| error.to_string());
         listening.abort();
-        served
+        outcome
     })
 }
 

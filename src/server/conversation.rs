@@ -110,9 +110,10 @@ impl Executions<'_> {
     ) -> Result<(), StorageError> {
         let value = encode(execution)?;
         let created = self.0.create_if_absent(key(id), Entry { value, expiry });
-        match created.await? {
-            true => Ok(()),
-            false => Err(StorageError::Failed("a fresh id is taken".to_owned())),
+        if created.await? {
+            Ok(())
+        } else {
+            Err(StorageError::Failed("a fresh id is taken".to_owned()))
         }
     }
 

@@ -8,8 +8,6 @@ use crate::server::pages::Pages;
 use crate::server::world::World;
 use std::sync::Arc;
 
-/// Where Duo sends browsers back to unless an integration names another place.
-
 /// Settings and what was made from them.
 #[derive(Debug)]
 pub struct Generation {

@@ -27,11 +27,36 @@ pub async fn reload(app: &Arc<App>) -> Result<(), Vec<String>> {
 }
 
 fn replace(app: &App) -> Result<(), Vec<String>> {
-    let home = app.generation().settings.home.clone();
-    let settings = read(&home).map_err(|errors| shown(&errors))?;
+    let before = app.generation();
+    let settings = read(&before.settings.home).map_err(|errors| shown(&errors))?;
+    warn_of_restarts(&before.settings, &settings);
     let generation = Generation::build(settings, &app.world).map_err(|error| vec![error])?;
     app.replace(generation);
     Ok(())
+}
+
+/// What is bound or opened once, at the start.
+fn warn_of_restarts(before: &Settings, now: &Settings) {
+    let changed = [
+        (
+            "vestibule.http.listen",
+            before.http.listen != now.http.listen,
+        ),
+        (
+            "vestibule.http.workers",
+            before.http.workers != now.http.workers,
+        ),
+        ("vestibule.storage", before.storage != now.storage),
+        (
+            "idp.logfiles",
+            before.logging.directory != now.logging.directory,
+        ),
+    ];
+    for (key, changed) in changed {
+        if changed {
+            tracing::warn!(key, "changed, and takes effect at the next start");
+        }
+    }
 }
 
 fn shown(errors: &[ConfigError]) -> Vec<String> {

@@ -218,10 +218,10 @@ mod tests {
             Self {
                 store: Memory::new(clock.clone(), 100),
                 settings: SessionSettings {
-                    timeout: Duration::from_secs(3600),
-                    lifetime: Duration::from_secs(12 * 3600),
+                    timeout: Duration::from_hours(1),
+                    lifetime: Duration::from_hours(12),
                     consistent_address: false,
-                    login_lifetime: Duration::from_secs(900),
+                    login_lifetime: Duration::from_mins(15),
                 },
                 world: world_at(clock.clone()),
                 clock,

@@ -12,4 +12,5 @@ mod duo_clients;
 mod harness;
 mod pysaml2_sp;
 mod restart;
+mod server_reload;
 mod shibboleth_sp;

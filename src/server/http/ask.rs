@@ -97,9 +97,9 @@ async fn health(generation: &Generation, world: &World) -> FactValue {
     };
     let request = health_check(&integration, &world.id(), world.now());
     let answer = generation.duo.send(&integration, &request).await;
-    let word = match read_health(&answer, world.now()) {
+    let state = match read_health(&answer, world.now()) {
         Ok(()) => "up",
         Err(_) => "down",
     };
-    FactValue::Word(word.to_owned())
+    FactValue::Word(state.to_owned())
 }

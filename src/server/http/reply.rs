@@ -20,17 +20,20 @@ pub struct Reply {
 
 #[derive(Debug)]
 enum Content {
-    Page {
-        view: View,
-        transaction: Option<String>,
-        service: Option<ServiceView>,
-    },
+    Page(Box<Page>),
     SeeOther(String),
     Octets {
         content_type: &'static str,
         octets: Vec<u8>,
         keep: bool,
     },
+}
+
+#[derive(Debug)]
+struct Page {
+    view: View,
+    transaction: Option<String>,
+    service: Option<ServiceView>,
 }
 
 /// A cookie to set.
@@ -124,38 +127,18 @@ impl Fault {
 impl Reply {
     /// A page.
     pub fn page(status: StatusCode, view: View) -> Self {
-        Self::of(
-            status,
-            Content::Page {
-                view,
-                transaction: None,
-                service: None,
-            },
-        )
+        Self::showing(status, view, None, None)
     }
 
     /// A page about a login.
     pub fn login_page(view: View, transaction: &str, service: ServiceView) -> Self {
-        Self::of(
-            StatusCode::OK,
-            Content::Page {
-                view,
-                transaction: Some(transaction.to_owned()),
-                service: Some(service),
-            },
-        )
+        let transaction = Some(transaction.to_owned());
+        Self::showing(StatusCode::OK, view, transaction, Some(service))
     }
 
     /// The form that carries an answer, when nothing is known of the relying party's looks.
     pub fn respond(view: View, transaction: &str) -> Self {
-        Self::of(
-            StatusCode::OK,
-            Content::Page {
-                view,
-                transaction: Some(transaction.to_owned()),
-                service: None,
-            },
-        )
+        Self::showing(StatusCode::OK, view, Some(transaction.to_owned()), None)
     }
 
     /// An error page.
@@ -163,14 +146,7 @@ impl Reply {
         let view = View::Error {
             problem: problem.to_owned(),
         };
-        Self::of(
-            status,
-            Content::Page {
-                view,
-                transaction,
-                service: None,
-            },
-        )
+        Self::showing(status, view, transaction, None)
     }
 
     /// 303: fetch this with GET. Never 307, which would send a password on.
@@ -199,9 +175,24 @@ impl Reply {
     }
 
     /// Sets a cookie, if there is one.
+    #[must_use]
     pub fn with(mut self, cookie: Option<Cookie>) -> Self {
         self.cookies.extend(cookie);
         self
+    }
+
+    fn showing(
+        status: StatusCode,
+        view: View,
+        transaction: Option<String>,
+        service: Option<ServiceView>,
+    ) -> Self {
+        let page = Page {
+            view,
+            transaction,
+            service,
+        };
+        Self::of(status, Content::Page(Box::new(page)))
     }
 
     fn of(status: StatusCode, content: Content) -> Self {
@@ -250,18 +241,14 @@ pub fn respond(exchange: &Exchange, answer: Result<Reply, Fault>) -> HttpRespons
                 .content_type(content_type)
                 .body(octets)
         }
-        Content::Page {
-            view,
-            transaction,
-            service,
-        } => {
-            let html = render(exchange, &view, transaction.as_deref(), service.as_ref());
-            response
-                .insert_header((header::CACHE_CONTROL, "no-store"))
-                .insert_header((header::CONTENT_SECURITY_POLICY, policy(exchange, &view)))
-                .content_type("text/html; charset=utf-8")
-                .body(html)
-        }
+        Content::Page(page) => response
+            .insert_header((header::CACHE_CONTROL, "no-store"))
+            .insert_header((
+                header::CONTENT_SECURITY_POLICY,
+                policy(exchange, &page.view),
+            ))
+            .content_type("text/html; charset=utf-8")
+            .body(render(exchange, &page)),
     }
 }
 
@@ -296,37 +283,29 @@ fn policy(exchange: &Exchange, view: &View) -> String {
         "default-src 'none'; style-src 'self'; font-src 'self'; img-src 'self' data: https:; \
          base-uri 'none'; frame-ancestors 'none'; form-action 'self'",
     );
-    match view {
-        View::Respond { destination, .. } => {
-            // Browsers check each redirect that follows the form, and the relying party may send
-            // its user on to another of its hosts.
-            policy.push_str(" https:");
-            if destination.starts_with("http:") {
-                policy.push_str(" http:");
-            }
-            policy.push_str("; script-src 'self'");
+    if let View::Respond { destination, .. } = view {
+        // Browsers check each redirect that follows the form, and the relying party may send its
+        // user on to another of its hosts.
+        policy.push_str(" https:");
+        if destination.starts_with("http:") {
+            policy.push_str(" http:");
         }
-        _ => {
-            let targets = &exchange.generation.form_targets;
-            let _ = write!(policy, " {targets}");
-        }
+        policy.push_str("; script-src 'self'");
+    } else {
+        let targets = &exchange.generation.form_targets;
+        let _ = write!(policy, " {targets}");
     }
     policy
 }
 
-fn render(
-    exchange: &Exchange,
-    view: &View,
-    transaction: Option<&str>,
-    service: Option<&ServiceView>,
-) -> String {
+fn render(exchange: &Exchange, page: &Page) -> String {
     let frame = Frame {
         base: &exchange.generation.settings.base_url.path,
         accept_language: exchange.accept_language(),
-        transaction,
-        service,
+        transaction: page.transaction.as_deref(),
+        service: page.service.as_ref(),
     };
-    let rendered = exchange.generation.pages.render(view, &frame);
+    let rendered = exchange.generation.pages.render(&page.view, &frame);
     rendered.unwrap_or_else(|error| {
         tracing::error!(%error, "a page did not render");
         "<!DOCTYPE html><title>Error</title><p>Something went wrong on our side.</p>".to_owned()

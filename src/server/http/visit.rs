@@ -120,7 +120,8 @@ impl<'e> Visit<'e> {
                     input = Input::Answer(self.ask(call).await);
                     login = next;
                 }
-                Step::Show(_, login) => {
+                Step::Show(page, login) => {
+                    self.log_trouble(&page);
                     return self.park(login, records, Wait::Show).await;
                 }
                 Step::Redirect(url, login) => {
@@ -225,6 +226,18 @@ impl<'e> Visit<'e> {
         later(self.exchange.app.world.now(), lifetime)
     }
 
+    /// Once, when it happens, not whenever the page is looked at.
+    fn log_trouble(&self, page: &Page) {
+        if let Page::Duo {
+            problem: Some(problem),
+            ..
+        } = page
+        {
+            let transaction = &self.asked.transaction;
+            tracing::warn!(transaction, ?problem, "the Duo step stopped");
+        }
+    }
+
     fn show(self, page: Page, action: String) -> Reply {
         let service = self.service();
         let csrf = self.csrf.clone();
@@ -239,19 +252,13 @@ impl<'e> Visit<'e> {
                 username,
                 integration,
                 problem,
-            } => {
-                if let Some(problem) = &problem {
-                    let transaction = &self.asked.transaction;
-                    tracing::warn!(transaction, ?problem, "the Duo step stopped");
-                }
-                View::Duo(DuoView {
-                    action,
-                    csrf,
-                    username,
-                    integration,
-                    problem: problem.as_ref().map(duo_problem),
-                })
-            }
+            } => View::Duo(DuoView {
+                action,
+                csrf,
+                username,
+                integration,
+                problem: problem.as_ref().map(duo_problem),
+            }),
         };
         Reply::login_page(view, &self.asked.transaction, service).with(self.browser.cookie())
     }
