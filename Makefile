@@ -15,7 +15,7 @@ demo: ## a whole login on this machine: IdP, Duo simulator, demo service provide
 
 test: ## every test, with real service providers, Duo's own clients and a real browser
 	@scripts/setup test
-	$(CARGO) test --locked --features oracle
+	$(CARGO) test --locked --features oracle --no-fail-fast
 
 check: ## format, lints, documentation, and licences and advisories where cargo-deny is installed
 	@scripts/setup test

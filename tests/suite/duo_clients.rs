@@ -1,7 +1,7 @@
 //! Duo's official clients against `vestibule duo simulate`: whole exchanges, and the refusals that
 //! there must be. The cases are in `tests/duo_clients/`.
 
-use crate::harness::process::Process;
+use crate::harness::process::{Process, program};
 use crate::harness::root;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -109,7 +109,7 @@ fn duos_web_sdk_for_python_finishes_and_is_refused_where_it_must_be() {
 #[test]
 fn duos_web_sdk_for_node_finishes_and_is_refused_where_it_must_be() {
     Simulator::start().passes(
-        Path::new("node"),
+        &program(&["node"]),
         &[],
         "universal.mjs",
         &[

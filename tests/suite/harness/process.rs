@@ -1,6 +1,6 @@
 //! Child processes that end with the test that started them.
 
-use super::wait_for;
+use super::{root, wait_for};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -69,6 +69,20 @@ impl Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Where a program is, by the first of its names that is found: installed by scripts/setup for the
+/// suite alone, on the PATH, or where daemons live.
+pub(crate) fn program(names: &[&str]) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut places = vec![root().join("tests/.cache/node/bin")];
+    places.extend(std::env::split_paths(&path));
+    places.extend(["/usr/sbin", "/usr/local/sbin", "/snap/bin"].map(PathBuf::from));
+    names
+        .iter()
+        .flat_map(|name| places.iter().map(move |place| place.join(name)))
+        .find(|program| program.is_file())
+        .unwrap_or_else(|| panic!("{names:?} is not installed; run scripts/setup test"))
 }
 
 impl Drop for Process {

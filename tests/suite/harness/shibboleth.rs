@@ -3,12 +3,12 @@
 use super::browser::{Browser, Page};
 use super::http::Request;
 use super::idp::Deployment;
-use super::process::Process;
+use super::process::{Process, program};
 use super::{port, relying_party, root};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use url::Url;
 
@@ -170,7 +170,7 @@ fn lay_out(directory: &Path, deployment: &Deployment, ports: [u16; 2]) {
 }
 
 fn shibd(directory: &Path) -> Process {
-    let mut command = Command::new(program("shibd"));
+    let mut command = Command::new(program(&["shibd"]));
     command
         .args(["-f", "-F", "-c"])
         .arg(directory.join("shibboleth2.xml"))
@@ -180,22 +180,12 @@ fn shibd(directory: &Path) -> Process {
 }
 
 fn apache(directory: &Path) -> Process {
-    let mut command = Command::new(program("apache2"));
+    let mut command = Command::new(program(&["apache2", "httpd"]));
     command
         .arg("-f")
         .arg(directory.join("apache2.conf"))
         .arg("-DFOREGROUND");
     Process::start("apache2", directory, &mut command).ends_gently()
-}
-
-/// Daemons live where a user's PATH may not look.
-fn program(name: &str) -> PathBuf {
-    let places = ["/usr/sbin", "/usr/local/sbin", "/usr/bin"];
-    let found = places
-        .iter()
-        .map(|place| Path::new(place).join(name))
-        .find(|path| path.exists());
-    found.unwrap_or_else(|| panic!("{name} is not installed; run scripts/setup test"))
 }
 
 fn is_root() -> bool {

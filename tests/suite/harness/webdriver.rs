@@ -1,7 +1,7 @@
 //! Headless Chromium, driven through chromedriver over the WebDriver protocol (W3C WebDriver).
 
 use super::http::Request;
-use super::process::Process;
+use super::process::{Process, program};
 use super::{output, port, wait_for};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -35,7 +35,7 @@ impl Chromium {
     fn with_preferences(preferences: &Value) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let port = port::free();
-        let mut command = Command::new("chromedriver");
+        let mut command = Command::new(program(&["chromedriver", "chromium.chromedriver"]));
         command.arg(format!("--port={port}"));
         let mut driver = Process::start("chromedriver", directory.path(), &mut command);
         let base = format!("http://127.0.0.1:{port}");
@@ -50,7 +50,7 @@ impl Chromium {
             "browserName": "chrome",
             "acceptInsecureCerts": true,
             "goog:chromeOptions": {
-                "binary": "/usr/bin/chromium",
+                "binary": program(&["chromium", "chromium-browser", "google-chrome"]),
                 "prefs": preferences,
                 "args": [
                     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
