@@ -198,19 +198,64 @@ pub struct LoggingSettings {
     pub filter: String,
 }
 
-/// The HTTP client that talks to Duo.
+/// The HTTP client that talks to Duo, and how far it goes when Duo is in trouble.
 #[derive(Clone, Debug)]
 pub struct DuoHttpSettings {
     /// `idp.duo.oidc.connectionTimeout`
     pub connect_timeout: Duration,
-    /// `idp.duo.oidc.socketTimeout`: the whole exchange.
+    /// `idp.duo.oidc.socketTimeout`: one exchange.
     pub total_timeout: Duration,
+    /// `idp.duo.oidc.connectionRequestTimeout`: waiting for one of the connections.
+    pub permit_timeout: Duration,
     /// `idp.duo.oidc.maxConnectionsPerRoute`
     pub max_connections: usize,
+    /// `idp.duo.oidc.maxConnectionsTotal`
+    pub max_connections_total: usize,
+    /// `vestibule.duo.retries`
+    pub retries: u32,
+    /// `vestibule.duo.deadline`: one call with its retries.
+    pub deadline: Duration,
+    /// `vestibule.duo.answerTimeout`: a call that ends when the user has answered.
+    pub answer_timeout: Duration,
+    /// `vestibule.duo.healthcheck.cache`; zero keeps nothing.
+    pub health_cache: Duration,
+    /// `vestibule.duo.circuit.failures` and `.openTime`
+    pub circuit: CircuitSettings,
     /// `vestibule.duo.trustedCertificates`
     pub trust: DuoTrust,
     /// `vestibule.duo.proxy`: an outbound proxy's URL.
     pub proxy: Option<String>,
+}
+
+impl Default for DuoHttpSettings {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(5),
+            total_timeout: Duration::from_secs(10),
+            permit_timeout: Duration::from_secs(5),
+            max_connections: 100,
+            max_connections_total: 100,
+            retries: 1,
+            deadline: Duration::from_secs(12),
+            answer_timeout: Duration::from_secs(75),
+            health_cache: Duration::from_secs(5),
+            circuit: CircuitSettings {
+                failures: 5,
+                open_for: Duration::from_secs(30),
+            },
+            trust: DuoTrust::Bundled,
+            proxy: None,
+        }
+    }
+}
+
+/// When calls to a Duo host in trouble stop for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CircuitSettings {
+    /// Failures in a row that open the circuit; 0 never does.
+    pub failures: u32,
+    /// How long it stays open before one call may try again.
+    pub open_for: Duration,
 }
 
 /// Whose certificates Duo may present.

@@ -26,6 +26,13 @@ pub struct ApiCall {
     pub body: String,
 }
 
+impl ApiCall {
+    /// Whether Duo answers only when the user has done something.
+    pub fn waits_for_the_user(&self) -> bool {
+        self.url.contains("/auth/v2/auth_status?")
+    }
+}
+
 /// Without headers and body: they hold the signature and passcodes.
 impl fmt::Debug for ApiCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

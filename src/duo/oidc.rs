@@ -190,6 +190,22 @@ pub fn token(
     FormRequest { url, form }
 }
 
+/// The same request with an assertion of its own: Duo takes each assertion once.
+pub fn renewed(
+    request: &FormRequest,
+    integration: &Integration,
+    jti: &str,
+    now: Timestamp,
+) -> FormRequest {
+    let mut renewed = request.clone();
+    for (name, value) in &mut renewed.form {
+        if *name == "client_assertion" {
+            *value = client_assertion(integration, &request.url, jti, now);
+        }
+    }
+    renewed
+}
+
 fn request_claims(
     integration: &Integration,
     parameters: &AuthorizeParameters,

@@ -5,6 +5,7 @@ use crate::authn::moment::Moment;
 use crate::config::settings::Settings;
 use crate::server::back_end::directory::CsvDirectory;
 use crate::server::back_end::duo::HttpDuoClient;
+use crate::server::back_end::duo::guard::GuardedDuoClient;
 use crate::server::back_end::{Directory, DuoClient};
 use crate::server::logs::AuditFiles;
 use jiff::Timestamp;
@@ -133,7 +134,13 @@ pub struct RealBackEnds;
 
 impl BackEnds for RealBackEnds {
     fn duo(&self, settings: &Settings) -> Result<Arc<dyn DuoClient>, String> {
-        Ok(Arc::new(HttpDuoClient::new(&settings.duo_http)?))
+        let client = Arc::new(HttpDuoClient::new(&settings.duo_http)?);
+        Ok(Arc::new(GuardedDuoClient::new(
+            client,
+            &settings.duo_http,
+            Arc::new(SystemClock),
+            Arc::new(SystemRandom),
+        )))
     }
 
     fn directory(&self, settings: &Settings) -> Result<Arc<dyn Directory>, String> {

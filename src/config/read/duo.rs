@@ -4,7 +4,8 @@ use super::identity::is_loopback;
 use crate::authn::evidence::{EvidenceTable, Grade};
 use crate::authn::rules::{DuoRules, DuoUsername, FailMode};
 use crate::config::reader::Reader;
-use crate::config::settings::{BaseUrl, DuoHttpSettings, DuoTrust};
+use crate::config::settings::{BaseUrl, CircuitSettings, DuoHttpSettings, DuoTrust};
+use crate::config::value;
 use crate::duo::integration::{Integration, Verifier};
 use crate::duo::secret::Secret;
 use std::collections::BTreeMap;
@@ -284,12 +285,22 @@ fn grades(reader: &mut Reader<'_>, of: &str) -> Vec<(String, Grade)> {
 }
 
 pub(super) fn http(reader: &mut Reader<'_>) -> Option<DuoHttpSettings> {
-    reader.duration("idp.httpclient.connectionTimeout");
-    reader.duration("idp.httpclient.socketTimeout");
-    reader.count::<usize>("idp.httpclient.maxConnectionsPerRoute");
+    for name in ["connectionTimeout", "socketTimeout", "connectionRequestTimeout"] {
+        reader.duration(&format!("idp.httpclient.{name}"));
+    }
+    for name in ["maxConnectionsPerRoute", "maxConnectionsTotal"] {
+        reader.count::<usize>(&format!("idp.httpclient.{name}"));
+    }
     let connect_timeout = reader.duration("idp.duo.oidc.connectionTimeout");
     let total_timeout = reader.duration("idp.duo.oidc.socketTimeout");
+    let permit_timeout = reader.duration("idp.duo.oidc.connectionRequestTimeout");
     let max_connections = reader.count("idp.duo.oidc.maxConnectionsPerRoute");
+    let max_connections_total = reader.count("idp.duo.oidc.maxConnectionsTotal");
+    let retries = reader.count("vestibule.duo.retries");
+    let deadline = reader.duration("vestibule.duo.deadline");
+    let answer_timeout = reader.duration("vestibule.duo.answerTimeout");
+    let health_cache = reader.parsed("vestibule.duo.healthcheck.cache", value::duration);
+    let circuit = circuit(reader);
     let proxy = reader.parsed("vestibule.duo.proxy", |text| {
         let url = Url::parse(text).ok()?;
         (matches!(url.scheme(), "http" | "https") && url.has_host()).then(|| text.to_owned())
@@ -298,9 +309,25 @@ pub(super) fn http(reader: &mut Reader<'_>) -> Option<DuoHttpSettings> {
     Some(DuoHttpSettings {
         connect_timeout: connect_timeout?,
         total_timeout: total_timeout?,
+        permit_timeout: permit_timeout?,
         max_connections: max_connections?,
+        max_connections_total: max_connections_total?,
+        retries: retries?,
+        deadline: deadline?,
+        answer_timeout: answer_timeout?,
+        health_cache: health_cache?,
+        circuit: circuit?,
         trust: trust?,
         proxy,
+    })
+}
+
+fn circuit(reader: &mut Reader<'_>) -> Option<CircuitSettings> {
+    let failures = reader.count("vestibule.duo.circuit.failures");
+    let open_for = reader.duration("vestibule.duo.circuit.openTime");
+    Some(CircuitSettings {
+        failures: failures?,
+        open_for: open_for?,
     })
 }
 

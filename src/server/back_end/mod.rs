@@ -2,22 +2,29 @@
 
 pub mod directory;
 pub mod duo;
-mod duo_trust;
 pub mod password;
 
+use crate::duo::auth_api::ApiCall;
 use crate::duo::integration::Integration;
 use crate::duo::oidc::{FormRequest, HttpAnswer};
 use futures_util::future::BoxFuture;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Sends Duo's requests. A failure is an [`HttpAnswer::Transport`], never a panic or a retry.
+/// Sends Duo's requests. A failure is an [`HttpAnswer::Transport`], never a panic.
 pub trait DuoClient: Send + Sync + fmt::Debug {
     /// Posts a form to this integration's host and returns what came back.
     fn send<'a>(
         &'a self,
         integration: &'a Integration,
         request: &'a FormRequest,
+    ) -> BoxFuture<'a, HttpAnswer>;
+
+    /// Makes a signed call of the Auth or Admin API and returns what came back.
+    fn call<'a>(
+        &'a self,
+        integration: &'a Integration,
+        call: &'a ApiCall,
     ) -> BoxFuture<'a, HttpAnswer>;
 }
 

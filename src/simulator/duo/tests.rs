@@ -63,7 +63,7 @@ fn our_client(trust: DuoTrust, seconds: u64) -> HttpDuoClient {
         total_timeout: Duration::from_secs(seconds),
         max_connections: 4,
         trust,
-        proxy: None,
+        ..DuoHttpSettings::default()
     };
     HttpDuoClient::new(&settings).unwrap()
 }

@@ -1,12 +1,17 @@
 //! The HTTP client that talks to Duo: it sends requests that `duo` made and says what came back.
 //!
 //! HTTPS only, no redirects, no proxy unless the operator names one, bounded in time and size.
+//! [`guard`] bounds what an outage of Duo can do to everybody else.
+
+mod circuit;
+pub mod guard;
+mod trust;
 
 use crate::config::settings::DuoHttpSettings;
+use crate::duo::auth_api::ApiCall;
 use crate::duo::integration::Integration;
 use crate::duo::oidc::{FormRequest, HttpAnswer};
 use crate::server::back_end::DuoClient;
-use crate::server::back_end::duo_trust::trusting;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::redirect::Policy;
@@ -15,7 +20,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use trust::trusting;
 
 /// Greatest answer that is read; Duo's are under 8 KiB.
 const LONGEST_BODY: usize = 256 * 1024;
@@ -26,8 +31,8 @@ const POOL_IDLE: Duration = Duration::from_secs(55);
 /// Talks to Duo over HTTPS.
 pub struct HttpDuoClient {
     client: Client,
-    permits: Semaphore,
     total_timeout: Duration,
+    answer_timeout: Duration,
 }
 
 impl fmt::Debug for HttpDuoClient {
@@ -47,7 +52,6 @@ impl HttpDuoClient {
             .redirect(Policy::none())
             .no_proxy()
             .connect_timeout(settings.connect_timeout)
-            .timeout(settings.total_timeout)
             .pool_idle_timeout(POOL_IDLE)
             .pool_max_idle_per_host(settings.max_connections)
             .user_agent(concat!("vestibule/", env!("CARGO_PKG_VERSION")));
@@ -60,20 +64,30 @@ impl HttpDuoClient {
             .map_err(|_| "the TLS client cannot be set up")?;
         Ok(Self {
             client,
-            permits: Semaphore::new(settings.max_connections.max(1)),
             total_timeout: settings.total_timeout,
+            answer_timeout: settings.answer_timeout,
         })
     }
 
-    async fn answer(&self, request: RequestBuilder) -> HttpAnswer {
-        let exchange = async {
-            let permit = self.permits.acquire().await;
-            let answer = exchange(request).await;
-            drop(permit);
-            answer
-        };
-        let outcome = tokio::time::timeout(self.total_timeout, exchange).await;
-        outcome.unwrap_or_else(|_| transport("timeout"))
+    /// Sends it, and says in the log when nothing came back.
+    async fn answer(
+        &self,
+        integration: &Integration,
+        url: &str,
+        request: RequestBuilder,
+    ) -> HttpAnswer {
+        let answer = exchange(request).await;
+        if let HttpAnswer::Transport { reason } = &answer {
+            // Without its query: that names users.
+            let url = url.split('?').next().unwrap_or_default();
+            tracing::warn!(
+                integration = integration.name,
+                url,
+                reason,
+                "Duo cannot be reached"
+            );
+        }
+        answer
     }
 }
 
@@ -83,27 +97,37 @@ impl DuoClient for HttpDuoClient {
         integration: &'a Integration,
         request: &'a FormRequest,
     ) -> BoxFuture<'a, HttpAnswer> {
-        async move {
-            let form = form_urlencoded::Serializer::new(String::new())
-                .extend_pairs(&request.form)
-                .finish();
-            let post = self
-                .client
-                .post(&request.url)
-                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-                .body(form);
-            let answer = self.answer(post).await;
-            if let HttpAnswer::Transport { reason } = &answer {
-                tracing::warn!(
-                    integration = integration.name,
-                    url = request.url,
-                    reason,
-                    "Duo cannot be reached"
-                );
-            }
-            answer
-        }
-        .boxed()
+        let form = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(&request.form)
+            .finish();
+        let post = self
+            .client
+            .post(&request.url)
+            .timeout(self.total_timeout)
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(form);
+        self.answer(integration, &request.url, post).boxed()
+    }
+
+    fn call<'a>(
+        &'a self,
+        integration: &'a Integration,
+        call: &'a ApiCall,
+    ) -> BoxFuture<'a, HttpAnswer> {
+        let timeout = if call.waits_for_the_user() {
+            self.answer_timeout
+        } else {
+            self.total_timeout
+        };
+        let request = match call.method {
+            "GET" => self.client.get(&call.url),
+            _ => self.client.post(&call.url).body(call.body.clone()),
+        };
+        let headers = call.headers.iter();
+        let request = headers.fold(request.timeout(timeout), |request, (name, value)| {
+            request.header(*name, value)
+        });
+        self.answer(integration, &call.url, request).boxed()
     }
 }
 

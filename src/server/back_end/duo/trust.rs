@@ -4,7 +4,7 @@ use crate::config::settings::DuoTrust;
 use reqwest::{Certificate, ClientBuilder};
 
 /// Duo's pinned roots, as its own clients carry them.
-pub(super) const BUNDLED_ROOTS: &[u8] = include_bytes!("duo_roots.pem");
+pub(super) const BUNDLED_ROOTS: &[u8] = include_bytes!("roots.pem");
 
 /// Restricts the client to the trusted roots; `system` leaves the platform's verifier in place.
 pub(super) fn trusting(
