@@ -23,6 +23,9 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+/// Lines that may wait for the disk.
+const BUFFERED_LINES: usize = 2048;
+
 /// Keeps the process log's threads; dropping it writes what waits.
 #[must_use = "dropping the guard ends the process log"]
 pub struct LogGuard {
@@ -88,6 +91,8 @@ fn writer(
     // A line waits rather than being dropped.
     Ok(NonBlockingBuilder::default()
         .lossy(false)
+        // The queue's room is taken at once: four megabytes each by default.
+        .buffered_lines_limit(BUFFERED_LINES)
         .thread_name(stem)
         .finish(Timed { file, clock }))
 }

@@ -21,7 +21,8 @@ const RECORDS: TableDefinition<'_, &str, (u64, i64, &[u8])> = TableDefinition::n
 const EXPIRIES: TableDefinition<'_, (&str, i64, &str), ()> = TableDefinition::new("expiries");
 
 const CACHE_BYTES: usize = 4 << 20;
-const QUEUE: usize = 4096;
+/// Changes that may wait; the room is taken at once.
+const QUEUE: usize = 1024;
 const BATCH: usize = 512;
 
 /// The store of `vestibule.storage = redb:PATH`.
