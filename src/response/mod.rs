@@ -5,13 +5,16 @@
 //! travel (`server`). An assertion's octets are finished, then enclosed: what encrypts them stands
 //! between the two.
 
+mod artifact;
 mod assertion;
+pub mod ecp;
 mod encrypted;
 mod envelope;
 pub mod logout;
 mod status;
 mod subject;
 
+pub use artifact::artifact_response;
 pub use assertion::{Assertion, Statement};
 pub use encrypted::{Encryption, ResponseError, encrypted_success};
 pub use envelope::{Signing, error, success};

@@ -7,6 +7,7 @@
 mod outbound;
 mod parameters;
 
+pub(crate) use outbound::join;
 pub use outbound::{form_fields, redirect_url};
 
 use crate::saml::xml::reader::Limits;

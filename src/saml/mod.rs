@@ -4,8 +4,10 @@
 //! metadata, and the accepted [`request::AuthnRequest`]. Does not own: what we answer
 //! (`response`), or where metadata comes from (`server`).
 
+pub mod artifact;
 pub mod binding;
 pub mod context;
+pub mod ecp;
 pub mod encryption;
 pub mod instant;
 pub mod key;

@@ -14,6 +14,9 @@ use std::fmt;
 const ENVELOPED: &str = "http://www.w3.org/2000/09/xmldsig#enveloped-signature";
 const EXCLUSIVE_C14N: &str = "http://www.w3.org/2001/10/xml-exc-c14n#";
 
+/// Why a message that changed under way is refused.
+pub(super) const WRONG_DIGEST: &str = "the digest does not match";
+
 /// Whether the root carries a `ds:Signature` child at all (even an empty or broken one).
 pub fn is_signed(root: &Element) -> bool {
     root.first(Namespace::SIGNATURE.uri, "Signature").is_some()

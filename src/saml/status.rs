@@ -57,6 +57,8 @@ pub mod second {
     pub const UNSUPPORTED_BINDING: &str = "urn:oasis:names:tc:SAML:2.0:status:UnsupportedBinding";
     /// The chain of proxies would become too long.
     pub const PROXY_COUNT_EXCEEDED: &str = "urn:oasis:names:tc:SAML:2.0:status:ProxyCountExceeded";
+    /// The channel bindings of client and relying party differ.
+    pub const CHANNEL_BINDINGS: &str = "urn:oasis:names:tc:SAML:protocol:ext:channel-binding";
     /// Some session participants could not be logged out.
     pub const PARTIAL_LOGOUT: &str = "urn:oasis:names:tc:SAML:2.0:status:PartialLogout";
 }

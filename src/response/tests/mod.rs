@@ -1,3 +1,4 @@
+mod back_channel;
 mod content;
 mod encrypted;
 mod logout;

@@ -142,7 +142,7 @@ impl AuthnRequest {
 }
 
 impl Fault {
-    fn local(self, claimed_issuer: Option<&str>) -> Refusal {
+    pub(super) fn local(self, claimed_issuer: Option<&str>) -> Refusal {
         Refusal::Local(LocalRefusal {
             event: self.event,
             reason: self.reason,
@@ -266,7 +266,7 @@ impl AuthnRequest {
         }
     }
 
-    fn answer(&self, fault: Fault) -> Refusal {
+    pub(super) fn answer(&self, fault: Fault) -> Refusal {
         Refusal::ToRelyingParty(Box::new(self.refuse(
             status_of(fault),
             fault.event,
@@ -280,6 +280,7 @@ fn status_of(fault: Fault) -> Status {
     let (top, second) = match fault.event {
         "InvalidMessageVersion" => (TopStatus::VersionMismatch, None),
         "UnableToEncode" => (TopStatus::Requester, Some(second::UNSUPPORTED_BINDING)),
+        "ChannelBindingsError" => (TopStatus::Requester, Some(second::CHANNEL_BINDINGS)),
         "InvalidNameIDPolicy" => (TopStatus::Requester, Some(second::INVALID_NAME_ID_POLICY)),
         _ => (TopStatus::Requester, Some(second::REQUEST_UNSUPPORTED)),
     };

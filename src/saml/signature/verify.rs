@@ -2,7 +2,7 @@
 //! signed is by construction the root element that the caller goes on to read.
 
 use super::algorithm::{SignatureMethod, digest};
-use super::{ENVELOPED, EXCLUSIVE_C14N, SignatureError};
+use super::{ENVELOPED, EXCLUSIVE_C14N, SignatureError, WRONG_DIGEST};
 use crate::saml::binding::DetachedSignature;
 use crate::saml::metadata::TrustedKey;
 use crate::saml::xml::canonical::{Options, canonicalise};
@@ -130,7 +130,7 @@ fn check_digest(
     let computed = openssl::hash::hash(digest(algorithm(digest_method)?)?, octets.as_bytes());
     match computed {
         Ok(computed) if *computed == *base64(digest_value)? => Ok(()),
-        _ => refused("the digest does not match"),
+        _ => refused(WRONG_DIGEST),
     }
 }
 
