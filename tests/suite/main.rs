@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops there")]
 
 mod attacks;
+mod audit;
 mod browser;
 mod commands;
 mod context_table;
