@@ -70,6 +70,7 @@ impl Settings {
             encryption_certificates: self.encryption_certificates.clone(),
             want_authn_requests_signed: self.acceptance.require_signed,
             display_name: None,
+            ..OwnMetadata::default()
         }
     }
 }

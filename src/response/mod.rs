@@ -11,6 +11,8 @@ pub mod ecp;
 mod encrypted;
 mod envelope;
 pub mod logout;
+pub mod name_id;
+pub mod pairwise;
 mod status;
 mod subject;
 

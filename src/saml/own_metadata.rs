@@ -1,6 +1,9 @@
 //! The identity provider's own metadata document (SAML metadata 2.4.3, SDP-MD04, IIP-MD09).
 
 use crate::saml::binding::Binding;
+use crate::saml::encryption::{BlockEncryption, KeyTransport};
+use crate::saml::logout::ASYNC;
+use crate::saml::metadata::Logo;
 use crate::saml::name_id;
 use crate::saml::xml::namespace::Namespace;
 use crate::saml::xml::writer::Writer;
@@ -8,6 +11,7 @@ use crate::saml::xml::writer::Writer;
 const MD: Namespace = Namespace::METADATA;
 const SHIBMD: Namespace = Namespace::new("shibmd", "urn:mace:shibboleth:metadata:1.0");
 const MDUI: Namespace = Namespace::new("mdui", "urn:oasis:names:tc:SAML:metadata:ui");
+const REMD: Namespace = Namespace::new("remd", "http://refeds.org/metadata");
 const ALG: Namespace = Namespace::new("alg", "urn:oasis:names:tc:SAML:metadata:algsupport");
 
 /// The digests that `saml::signature` verifies, the wanted one first.
@@ -33,6 +37,29 @@ pub const SSO_ENDPOINTS: [(Binding, &str); 2] = [
     (Binding::Post, "/profile/SAML2/POST/SSO"),
 ];
 
+/// Where logout messages come in, below the base URL.
+pub const SLO_ENDPOINTS: [(Binding, &str); 3] = [
+    (Binding::Redirect, "/profile/SAML2/Redirect/SLO"),
+    (Binding::Post, "/profile/SAML2/POST/SLO"),
+    (Binding::Soap, "/profile/SAML2/SOAP/SLO"),
+];
+
+/// Where enhanced clients come in, below the base URL.
+pub const ECP_ENDPOINT: (Binding, &str) = (Binding::Soap, "/profile/SAML2/SOAP/ECP");
+
+/// Where requests by HTTP-POST-SimpleSign come in, below the base URL.
+pub const SIMPLE_SIGN_ENDPOINT: (Binding, &str) = (
+    Binding::PostSimpleSign,
+    "/profile/SAML2/POST-SimpleSign/SSO",
+);
+
+/// Where artifacts are resolved, below the base URL.
+pub const ARTIFACT_ENDPOINT: (Binding, &str) =
+    (Binding::Soap, "/profile/SAML2/SOAP/ArtifactResolution");
+
+/// The index of that service in our metadata and in our artifacts (`idp.artifact.endpointIndex`).
+pub const ARTIFACT_INDEX: u16 = 2;
+
 /// What our metadata says.
 #[derive(Clone, Debug, Default)]
 pub struct OwnMetadata {
@@ -42,7 +69,7 @@ pub struct OwnMetadata {
     pub scopes: Vec<String>,
     /// Base URL under which the endpoints live.
     pub base_url: String,
-    /// Signing certificates, base64 DER.
+    /// Signing certificates, base64 DER: several while keys are being changed.
     pub signing_certificates: Vec<String>,
     /// Encryption certificates, base64 DER.
     pub encryption_certificates: Vec<String>,
@@ -50,6 +77,79 @@ pub struct OwnMetadata {
     pub want_authn_requests_signed: bool,
     /// Display name for `mdui`, if configured.
     pub display_name: Option<String>,
+    /// What else users are shown of us.
+    pub ui: OwnUi,
+    /// `errorURL`: an https page with REFEDS placeholders as a rule (SDP-MD12).
+    pub error_url: Option<String>,
+    /// The profiles with endpoints of their own.
+    pub profiles: OwnProfiles,
+    /// `NameIDFormat`s in order of preference; transient alone if empty.
+    pub name_id_formats: Vec<String>,
+    /// The organization.
+    pub organization: Option<Organization>,
+    /// Contacts: SDP-MD11 asks for a technical one.
+    pub contacts: Vec<Contact>,
+}
+
+/// The profiles that have endpoints besides single sign-on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OwnProfiles {
+    /// Single logout.
+    pub logout: bool,
+    /// Enhanced clients.
+    pub ecp: bool,
+    /// HTTP-POST-SimpleSign requests.
+    pub simple_sign: bool,
+    /// Artifact resolution.
+    pub artifact: bool,
+}
+
+/// What discovery services and login pages of others show of us (`mdui`), in English.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OwnUi {
+    /// `Description`.
+    pub description: Option<String>,
+    /// `InformationURL`.
+    pub information_url: Option<String>,
+    /// `PrivacyStatementURL`.
+    pub privacy_statement_url: Option<String>,
+    /// `Logo`s, https or data (SDP-MD10).
+    pub logos: Vec<Logo>,
+}
+
+/// `md:Organization`, in English.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Organization {
+    /// `OrganizationName`.
+    pub name: String,
+    /// `OrganizationDisplayName`.
+    pub display_name: String,
+    /// `OrganizationURL`.
+    pub url: String,
+}
+
+/// `md:ContactPerson`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contact {
+    /// What for.
+    pub kind: ContactKind,
+    /// `GivenName`, a team's name as a rule.
+    pub name: Option<String>,
+    /// Mail address, without `mailto:`.
+    pub mail: String,
+}
+
+/// What a contact is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContactKind {
+    /// The people who run the service.
+    Technical,
+    /// The people who help users.
+    Support,
+    /// The people in charge.
+    Administrative,
+    /// The people to call in a security incident (Sirtfi 2; REFEDS security contact).
+    Security,
 }
 
 impl OwnMetadata {
@@ -62,16 +162,26 @@ impl OwnMetadata {
         algorithms(&mut w);
         w.close();
         self.role(&mut w);
+        if let Some(organization) = &self.organization {
+            organization.write(&mut w);
+        }
+        for contact in &self.contacts {
+            contact.write(&mut w);
+        }
         w.close();
         w.finish() + "\n"
     }
 
+    /// The order of the elements is the schema's (SAML metadata 2.4.2, 2.4.3).
     fn role(&self, w: &mut Writer) {
         w.open(MD, "IDPSSODescriptor");
         w.attribute(
             "protocolSupportEnumeration",
             "urn:oasis:names:tc:SAML:2.0:protocol",
         );
+        if let Some(url) = &self.error_url {
+            w.attribute("errorURL", url);
+        }
         if self.want_authn_requests_signed {
             // Some SPs sign only where this stands.
             w.attribute("WantAuthnRequestsSigned", "true");
@@ -79,20 +189,56 @@ impl OwnMetadata {
         self.extensions(w);
         keys(w, "signing", &self.signing_certificates);
         keys(w, "encryption", &self.encryption_certificates);
-        w.leaf(MD, "NameIDFormat", name_id::TRANSIENT);
-        for (binding, path) in SSO_ENDPOINTS {
-            w.open(MD, "SingleSignOnService");
-            w.attribute("Binding", binding.uri());
-            w.attribute("Location", &format!("{}{path}", self.base_url));
+        self.back_channel_and_logout(w);
+        if self.name_id_formats.is_empty() {
+            w.leaf(MD, "NameIDFormat", name_id::TRANSIENT);
+        }
+        for format in &self.name_id_formats {
+            w.leaf(MD, "NameIDFormat", format);
+        }
+        self.single_sign_on(w);
+        w.close();
+    }
+
+    fn back_channel_and_logout(&self, w: &mut Writer) {
+        if self.profiles.artifact {
+            self.open_service(w, "ArtifactResolutionService", ARTIFACT_ENDPOINT);
+            w.attribute("index", &ARTIFACT_INDEX.to_string());
             w.close();
         }
-        w.close();
+        if self.profiles.logout {
+            for endpoint in SLO_ENDPOINTS {
+                self.open_service(w, "SingleLogoutService", endpoint);
+                if endpoint.0 != Binding::Soap {
+                    // IIP-IDP17: who finds this may ask and wait for no answer.
+                    w.attribute_in(ASYNC, "supportsAsynchronous", "true");
+                }
+                w.close();
+            }
+        }
+    }
+
+    fn single_sign_on(&self, w: &mut Writer) {
+        let simple_sign = self.profiles.simple_sign.then_some(SIMPLE_SIGN_ENDPOINT);
+        let ecp = self.profiles.ecp.then_some(ECP_ENDPOINT);
+        let endpoints = SSO_ENDPOINTS.into_iter().chain(simple_sign).chain(ecp);
+        for endpoint in endpoints {
+            self.open_service(w, "SingleSignOnService", endpoint);
+            w.close();
+        }
+    }
+
+    fn open_service(&self, w: &mut Writer, local: &'static str, (binding, path): (Binding, &str)) {
+        w.open(MD, local);
+        w.attribute("Binding", binding.uri());
+        w.attribute("Location", &format!("{}{path}", self.base_url));
     }
 
     /// Without `shibmd:Scope` the Shibboleth SP's stock policy drops scoped attributes; a scope
     /// is never a regular expression (SDP-IDP14).
     fn extensions(&self, w: &mut Writer) {
-        if self.scopes.is_empty() && self.display_name.is_none() {
+        let no_ui = self.display_name.is_none() && self.ui == OwnUi::default();
+        if self.scopes.is_empty() && no_ui {
             return;
         }
         w.open(MD, "Extensions");
@@ -102,16 +248,72 @@ impl OwnMetadata {
             w.text(scope);
             w.close();
         }
-        if let Some(name) = &self.display_name {
-            w.open(MDUI, "UIInfo");
-            w.open(MDUI, "DisplayName");
-            w.attribute_in(Namespace::XML, "lang", "en");
-            w.text(name);
-            w.close();
+        if !no_ui {
+            self.ui_info(w);
+        }
+        w.close();
+    }
+
+    fn ui_info(&self, w: &mut Writer) {
+        w.open(MDUI, "UIInfo");
+        for (local, text) in [
+            ("DisplayName", &self.display_name),
+            ("Description", &self.ui.description),
+            ("InformationURL", &self.ui.information_url),
+            ("PrivacyStatementURL", &self.ui.privacy_statement_url),
+        ] {
+            if let Some(text) = text {
+                english(w, MDUI, local, text);
+            }
+        }
+        for logo in &self.ui.logos {
+            w.open(MDUI, "Logo");
+            w.attribute("height", &logo.height.to_string());
+            w.attribute("width", &logo.width.to_string());
+            w.text(&logo.url);
             w.close();
         }
         w.close();
     }
+}
+
+impl Organization {
+    fn write(&self, w: &mut Writer) {
+        w.open(MD, "Organization");
+        english(w, MD, "OrganizationName", &self.name);
+        english(w, MD, "OrganizationDisplayName", &self.display_name);
+        english(w, MD, "OrganizationURL", &self.url);
+        w.close();
+    }
+}
+
+impl Contact {
+    fn write(&self, w: &mut Writer) {
+        w.open(MD, "ContactPerson");
+        let kind = match self.kind {
+            ContactKind::Technical => "technical",
+            ContactKind::Support => "support",
+            ContactKind::Administrative => "administrative",
+            ContactKind::Security => "other",
+        };
+        w.attribute("contactType", kind);
+        if self.kind == ContactKind::Security {
+            let security = "http://refeds.org/metadata/contactType/security";
+            w.attribute_in(REMD, "contactType", security);
+        }
+        if let Some(name) = &self.name {
+            w.leaf(MD, "GivenName", name);
+        }
+        w.leaf(MD, "EmailAddress", &format!("mailto:{}", self.mail));
+        w.close();
+    }
+}
+
+fn english(w: &mut Writer, namespace: Namespace, local: &'static str, text: &str) {
+    w.open(namespace, local);
+    w.attribute_in(Namespace::XML, "lang", "en");
+    w.text(text);
+    w.close();
 }
 
 /// What we verify, so that peers need not guess (IIP-MD09, Algorithm Support 2.4).
@@ -138,87 +340,27 @@ fn keys(w: &mut Writer, purpose: &str, certificates: &[String]) {
         w.leaf(DS, "X509Certificate", certificate);
         w.close();
         w.close();
+        if purpose == "encryption" {
+            encryption_methods(w);
+        }
+        w.close();
+    }
+}
+
+/// What we decrypt, so that nobody sends what we refuse (IIP-MD10).
+fn encryption_methods(w: &mut Writer) {
+    let blocks = BlockEncryption::ALL.into_iter();
+    let blocks = blocks.filter(|block| block.is_authenticated());
+    let transports = [KeyTransport::RsaOaepMgf1p, KeyTransport::RsaOaepSha256];
+    for uri in blocks
+        .map(BlockEncryption::uri)
+        .chain(transports.map(KeyTransport::uri))
+    {
+        w.open(MD, "EncryptionMethod");
+        w.attribute("Algorithm", uri);
         w.close();
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::saml::key::tests::{rsa, signing_key};
-    use crate::saml::xml::reader::{self, Element, Limits};
-    use crate::saml::xml::schema;
-
-    fn own() -> OwnMetadata {
-        let key = signing_key(&rsa(2048));
-        OwnMetadata {
-            entity_id: "https://idp.example.org/idp?a&b".to_owned(),
-            scopes: vec!["example.org".to_owned(), "lab.example.org".to_owned()],
-            base_url: "https://idp.example.org/idp".to_owned(),
-            signing_certificates: vec![key.certificate_base64().to_owned()],
-            encryption_certificates: vec![key.certificate_base64().to_owned()],
-            want_authn_requests_signed: true,
-            display_name: Some("Example <University>".to_owned()),
-        }
-    }
-
-    fn read(xml: &str) -> Element {
-        reader::parse(xml.as_bytes(), &Limits::MESSAGE).expect("our own document")
-    }
-
-    #[test]
-    fn the_document_is_valid_by_the_oasis_schemas() {
-        assert_eq!(schema::errors(&own().to_xml()), "");
-        let plain = OwnMetadata {
-            scopes: Vec::new(),
-            encryption_certificates: Vec::new(),
-            want_authn_requests_signed: false,
-            display_name: None,
-            ..own()
-        };
-        assert_eq!(schema::errors(&plain.to_xml()), "");
-    }
-
-    #[test]
-    fn every_fact_of_the_identity_provider_is_stated_where_sps_look_for_it() {
-        let own = own();
-        let root = read(&own.to_xml());
-        assert_eq!(root.attribute("entityID"), Some(own.entity_id.as_str()));
-        let role = root.first(MD.uri, "IDPSSODescriptor").expect("a role");
-        assert_eq!(role.attribute("WantAuthnRequestsSigned"), Some("true"));
-        let extensions = role.first(MD.uri, "Extensions").expect("extensions");
-        let scopes: Vec<_> = extensions
-            .all(SHIBMD.uri, "Scope")
-            .map(|scope| (scope.text(), scope.attribute("regexp")))
-            .collect();
-        assert_eq!(
-            scopes,
-            [
-                ("example.org".to_owned(), Some("false")),
-                ("lab.example.org".to_owned(), Some("false"))
-            ]
-        );
-        let uses: Vec<_> = role
-            .all(MD.uri, "KeyDescriptor")
-            .map(|key| key.attribute("use"))
-            .collect();
-        assert_eq!(uses, [Some("signing"), Some("encryption")]);
-        let places: Vec<_> = role
-            .all(MD.uri, "SingleSignOnService")
-            .map(|sso| (sso.attribute("Binding"), sso.attribute("Location")))
-            .collect();
-        assert_eq!(
-            places,
-            [
-                (
-                    Some(Binding::Redirect.uri()),
-                    Some("https://idp.example.org/idp/profile/SAML2/Redirect/SSO")
-                ),
-                (
-                    Some(Binding::Post.uri()),
-                    Some("https://idp.example.org/idp/profile/SAML2/POST/SSO")
-                ),
-            ]
-        );
-    }
-}
+mod tests;

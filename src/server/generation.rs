@@ -64,6 +64,7 @@ fn own_metadata(settings: &Settings) -> OwnMetadata {
         encryption_certificates: settings.encryption_certificates.clone(),
         want_authn_requests_signed: settings.acceptance.require_signed,
         display_name: None,
+        ..OwnMetadata::default()
     }
 }
 

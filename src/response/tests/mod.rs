@@ -2,6 +2,7 @@ mod back_channel;
 mod content;
 mod encrypted;
 mod logout;
+mod name_ids;
 mod signed;
 
 use super::*;

@@ -1,0 +1,199 @@
+//! The subject's NameID: which format, from what, and whether the request may have it (SAML core
+//! 3.4.1.1, 3.4.1.4, 8.3).
+
+use crate::attribute::SourceRecord;
+use crate::authn::event::Event;
+use crate::response::pairwise::{Encoding, Salt, persistent};
+use crate::saml::metadata::EntityDescriptor;
+use crate::saml::name_id::{EMAIL, NameId, NameIdPolicy, PERSISTENT, TRANSIENT, UNSPECIFIED};
+use crate::saml::request::AuthnRequest;
+
+/// The longest value that may be sent (SAML core 8.3.7; SDP-G02).
+const MAX_VALUE: usize = 256;
+
+/// How NameIDs are made (`saml-nameid.properties`).
+#[derive(Clone, Debug)]
+pub struct NameIdRules {
+    /// The makers in our order of preference; several may make one format, the first with a value
+    /// counts.
+    pub makers: Vec<Maker>,
+    /// The format where neither request nor metadata chooses (`idp.nameid.saml2.default`).
+    pub default_format: String,
+}
+
+impl Default for NameIdRules {
+    /// Transient alone.
+    fn default() -> Self {
+        Self {
+            makers: vec![Maker::Transient],
+            default_format: TRANSIENT.to_owned(),
+        }
+    }
+}
+
+/// What makes a NameID of one format.
+#[derive(Clone, Debug)]
+pub enum Maker {
+    /// Fresh and meaningless (SAML core 8.3.8).
+    Transient,
+    /// Computed for this relying party (SAML core 8.3.7).
+    Persistent(Computed),
+    /// An attribute's first usable value: emailAddress, unspecified, or a format of one's own.
+    Attribute {
+        /// The format it makes.
+        format: String,
+        /// The source attributes, the first that has a value.
+        sources: Vec<String>,
+    },
+}
+
+/// How persistent identifiers are computed (`idp.persistentId.*`).
+#[derive(Clone, Debug)]
+pub struct Computed {
+    /// The source attributes, the first that has exactly one value.
+    pub sources: Vec<String>,
+    /// The secret.
+    pub salt: Salt,
+    /// How the value is written.
+    pub encoding: Encoding,
+}
+
+/// Who asks, and what is known of the subject.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The request.
+    pub request: &'a AuthnRequest,
+    /// The relying party, whose metadata may name formats.
+    pub relying_party: &'a EntityDescriptor,
+    /// Our entityID.
+    pub issuer: &'a str,
+    /// The subject's source attributes.
+    pub record: &'a SourceRecord,
+    /// Unpredictable and never used again: what a transient is made of.
+    pub token: &'a str,
+}
+
+impl NameIdRules {
+    /// The NameID that answers the request, or the event that says why there is none.
+    ///
+    /// AllowCreate is not looked at: computed identifiers exist before anybody asks, and a transient
+    /// is no lasting identifier (SAML core 3.4.1.1).
+    pub fn name_id(&self, asked: &Asked<'_>) -> Result<NameId, Event> {
+        check_qualifier(&asked.request.name_id_policy, &asked.request.issuer)?;
+        let found = self
+            .formats(asked)
+            .iter()
+            .find_map(|format| self.of_format(format, asked))
+            .ok_or(Event::InvalidNameIdPolicy)?;
+        match &asked.request.subject {
+            Some(wanted) if !matches(wanted, &found) => Err(Event::InvalidSubject),
+            _ => Ok(found),
+        }
+    }
+
+    /// The formats that may answer, the wanted first: the one that the request insists on, else the
+    /// one of the subject it names, else those of metadata in its order, else the default.
+    fn formats<'a>(&'a self, asked: &Asked<'a>) -> Vec<&'a str> {
+        let request = asked.request;
+        let named = request.name_id_policy.format.as_deref();
+        let of_subject = request.subject.as_ref().map(|s| s.format.as_str());
+        if let Some(format) = [named, of_subject]
+            .into_iter()
+            .flatten()
+            .find(|format| *format != UNSPECIFIED)
+        {
+            return vec![format];
+        }
+        let declared = &asked.relying_party.sp.name_id_formats;
+        let known = declared
+            .iter()
+            .map(String::as_str)
+            .filter(|format| self.makers.iter().any(|maker| maker.format() == *format));
+        known.chain([self.default_format.as_str()]).collect()
+    }
+
+    fn of_format(&self, format: &str, asked: &Asked<'_>) -> Option<NameId> {
+        self.makers
+            .iter()
+            .filter(|maker| maker.format() == format)
+            .find_map(|maker| maker.make(asked))
+    }
+}
+
+/// SAML core 3.4.1.1: a name space that is not the requester's own would be another's.
+fn check_qualifier(policy: &NameIdPolicy, relying_party: &str) -> Result<(), Event> {
+    match policy.sp_name_qualifier.as_deref() {
+        None => Ok(()),
+        Some(own) if own == relying_party => Ok(()),
+        Some(_) => Err(Event::InvalidNameIdPolicy),
+    }
+}
+
+/// SAML core 3.3.4: what the request leaves out matches anything.
+fn matches(wanted: &NameId, found: &NameId) -> bool {
+    let qualifier =
+        |wanted: &Option<String>, found: &Option<String>| wanted.is_none() || wanted == found;
+    wanted.value == found.value
+        && (wanted.format == UNSPECIFIED || wanted.format == found.format)
+        && qualifier(&wanted.name_qualifier, &found.name_qualifier)
+        && qualifier(&wanted.sp_name_qualifier, &found.sp_name_qualifier)
+}
+
+impl Maker {
+    /// The format it makes.
+    pub fn format(&self) -> &str {
+        match self {
+            Self::Transient => TRANSIENT,
+            Self::Persistent(_) => PERSISTENT,
+            Self::Attribute { format, .. } => format,
+        }
+    }
+
+    fn make(&self, asked: &Asked<'_>) -> Option<NameId> {
+        let value = match self {
+            Self::Transient => format!("_{}", asked.token),
+            Self::Persistent(computed) => computed.value(asked)?,
+            Self::Attribute { format, sources } => first_value(sources, asked.record, |value| {
+                format != EMAIL || value.split('@').filter(|part| !part.is_empty()).count() == 2
+            })?
+            .to_owned(),
+        };
+        // Pairwise formats name both ends; an attribute's value is known beyond the two.
+        let pairwise = !matches!(self, Self::Attribute { .. });
+        Some(NameId {
+            value,
+            format: self.format().to_owned(),
+            name_qualifier: pairwise.then(|| asked.issuer.to_owned()),
+            sp_name_qualifier: pairwise.then(|| asked.request.issuer.clone()),
+        })
+    }
+}
+
+impl Computed {
+    fn value(&self, asked: &Asked<'_>) -> Option<String> {
+        // Of two values the directory may name either first tomorrow: that is no identifier.
+        let source =
+            self.sources
+                .iter()
+                .find_map(|id| match asked.record.get(id).map(Vec::as_slice) {
+                    Some([only]) if !only.is_empty() => Some(only),
+                    _ => None,
+                })?;
+        let relying_party = &asked.request.issuer;
+        Some(persistent(relying_party, source, &self.salt, self.encoding))
+    }
+}
+
+/// The first value of the first source that has a usable one.
+fn first_value<'a>(
+    sources: &[String],
+    record: &'a SourceRecord,
+    usable: impl Fn(&str) -> bool,
+) -> Option<&'a str> {
+    let mut values = sources
+        .iter()
+        .filter_map(|id| record.get(id))
+        .flatten()
+        .map(String::as_str);
+    values.find(|value| !value.is_empty() && value.len() <= MAX_VALUE && usable(value))
+}
