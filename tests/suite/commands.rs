@@ -36,7 +36,7 @@ fn a_wrong_property_stops_the_start_with_the_likely_fix() {
     let output = deployment.home.command(&["serve"]).output().unwrap();
     assert_eq!(output.status.code(), Some(78));
     let said = String::from_utf8_lossy(&output.stderr).into_owned()
-        + &String::from_utf8_lossy(&output.stdout);
+        + &*String::from_utf8_lossy(&output.stdout);
     assert!(
         said.contains("idp.properties") && said.contains("idp.entityID"),
         "{said}"

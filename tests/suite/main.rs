@@ -13,5 +13,6 @@ mod duo_clients;
 mod harness;
 mod pysaml2_sp;
 mod restart;
+mod server_inside;
 mod server_reload;
 mod shibboleth_sp;

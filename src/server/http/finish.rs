@@ -191,10 +191,11 @@ impl Visit<'_> {
     fn fail(&self, failure: &Failure) -> Result<Reply, Fault> {
         if failure.event == Event::RuntimeException || !self.still_registered() {
             self.journal().failure(&self.asked, failure, None)?;
-            return Ok(Reply::error(
+            return Ok(Reply::login_error(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 failure.event.as_str(),
-                Some(self.asked.transaction.clone()),
+                &self.asked.transaction,
+                self.service(),
             ));
         }
         let settings = &self.exchange.generation.settings;

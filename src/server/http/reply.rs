@@ -149,6 +149,19 @@ impl Reply {
         Self::showing(status, view, transaction, None)
     }
 
+    /// An error page about a login whose relying party is known: it offers the way back.
+    pub fn login_error(
+        status: StatusCode,
+        problem: &str,
+        transaction: &str,
+        service: ServiceView,
+    ) -> Self {
+        let view = View::Error {
+            problem: problem.to_owned(),
+        };
+        Self::showing(status, view, Some(transaction.to_owned()), Some(service))
+    }
+
     /// 303: fetch this with GET. Never 307, which would send a password on.
     pub fn see_other(url: String) -> Self {
         Self::of(StatusCode::SEE_OTHER, Content::SeeOther(url))

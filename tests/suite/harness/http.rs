@@ -181,7 +181,7 @@ fn is_whole(answer: &[u8]) -> bool {
     let length = head
         .lines()
         .find_map(|line| line.strip_prefix("content-length:"));
-    match length.and_then(|length| length.trim().parse().ok()) {
+    match length.and_then(|length| length.trim().parse::<usize>().ok()) {
         Some(length) => body.len() >= length,
         None if head.contains("transfer-encoding: chunked") => unchunked(body).is_some(),
         None => false,

@@ -139,7 +139,11 @@ impl Bench {
 }
 
 fn well() -> HttpAnswer {
-    response(200, &[], r#"{"stat":"OK","response":{"timestamp":1800000000}}"#)
+    response(
+        200,
+        &[],
+        r#"{"stat":"OK","response":{"timestamp":1800000000}}"#,
+    )
 }
 
 fn response(status: u16, headers: &[(&str, &str)], body: &str) -> HttpAnswer {
@@ -285,6 +289,10 @@ fn retry_after_is_seconds_or_a_date_and_never_long() {
         ("86400", 300),
     ] {
         let answer = response(429, &[("retry-after", value)], "");
-        assert_eq!(retry_after(&answer, now), Duration::from_secs(wanted), "{value}");
+        assert_eq!(
+            retry_after(&answer, now),
+            Duration::from_secs(wanted),
+            "{value}"
+        );
     }
 }
