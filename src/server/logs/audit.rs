@@ -397,8 +397,8 @@ mod tests {
         let files = [stalled(), stalled(), stalled()];
         let sink = AuditFiles::start(files, on_failure, Arc::new(Noon)).unwrap();
         let mut answer = Ok(());
-        // The thread holds at most one queue's worth when it stalls; another fills the queue.
-        for _ in 0..=3 * QUEUE {
+        // The thread takes at most its octets before it stalls; what follows fills the queue.
+        for _ in 0..=PENDING_OCTETS + QUEUE {
             answer = write(&sink, "line");
             if answer.is_err() || sink.lost() > 0 {
                 break;
