@@ -16,3 +16,4 @@ mod restart;
 mod server_inside;
 mod server_reload;
 mod shibboleth_sp;
+mod walks;
