@@ -113,6 +113,11 @@ impl Journal<'_> {
                     let fields = audit::password(&exchange, &asked.request, &check);
                     self.write(Category::Password, &fields);
                 }
+                Record::Note(line) => tracing::info!(
+                    transaction = self.who.transaction,
+                    note = line.as_str(),
+                    "the policy says"
+                ),
                 Record::Duo(record) => {
                     let fields = audit::duo(&exchange, &asked.request.issuer, record);
                     self.write(Category::Duo, &fields);

@@ -5,15 +5,17 @@
 //! the properties compare what the login claims with that ledger. The invariants that concern
 //! browsers, endpoints and audit lines (3, 11, 12, 13) are walked over sockets in `tests/suite`.
 
+mod setting;
 mod world;
 
 use proptest::prelude::*;
+use setting::Setting;
 use vestibule::authn::event::Event;
 use vestibule::authn::evidence::{Evidence, Grade};
 use vestibule::authn::flow::FlowId;
 use vestibule::authn::login::Verdict;
 use vestibule::authn::principal::Strength;
-use world::{Choices, Setting, Walk};
+use world::{Choices, Walk};
 
 /// Runs walks of one setting until one ends or the choices run out, carrying results over, and
 /// hands every end to `check`.

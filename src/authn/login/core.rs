@@ -28,6 +28,9 @@ pub(super) struct Core {
     /// A wanted factor was down and nothing has made up for it yet.
     pub(super) outage: bool,
     pub(super) duo_output: Option<serde_json::Value>,
+    /// Lines for the process log, until the turn that made them ends.
+    #[serde(skip)]
+    pub(super) notes: Vec<String>,
 }
 
 impl Core {
@@ -46,6 +49,7 @@ impl Core {
             steps: 0,
             outage: false,
             duo_output: None,
+            notes: Vec::new(),
         };
         (core, start.earlier)
     }
@@ -103,6 +107,7 @@ impl Core {
 
     /// Keeps what a decision said; its `why` joins the path.
     pub(super) fn keep(&mut self, trace: Trace) {
+        self.notes.extend(trace.log);
         for (key, value) in trace.audit {
             if key == "why" {
                 self.note(format!("({value})"));
@@ -112,16 +117,22 @@ impl Core {
         }
     }
 
+    /// A script failed, or answered what is not declared: said in the path and in the log.
+    pub(super) fn broken(&mut self, reason: String) {
+        self.notes.push(reason.clone());
+        self.note(reason);
+    }
+
     pub(super) fn why(&self) -> String {
         self.path.join("; ")
     }
 
-    pub(super) fn failure(self, event: Event) -> Failure {
+    pub(super) fn failure(&self, event: Event) -> Failure {
         Failure {
             event,
             username: self.username().map(str::to_owned),
             why: self.why(),
-            audit: self.audit,
+            audit: self.audit.clone(),
         }
     }
 }

@@ -5,8 +5,11 @@
 
 mod core;
 mod duo_oidc;
+mod ending;
 mod password;
 mod run;
+#[cfg(test)]
+mod tests;
 mod values;
 
 pub use values::{

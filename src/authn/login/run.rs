@@ -1,19 +1,18 @@
 //! One advance of a login: the engine of the transition map.
 
 use super::core::Core;
-use super::values::{Answer, Call, Form, Input, Page, Record, Step, Success, Turn, Verdict};
-use super::{Left, Login, State, duo_oidc, password};
+use super::values::{Answer, Call, Form, Input, Page, Record, Turn};
+use super::{Left, State, duo_oidc, password};
 use crate::authn::descriptor::Condition;
 use crate::authn::event::Event;
+use crate::authn::evidence::Evidence;
 use crate::authn::facts::{FactKey, FactValue};
 use crate::authn::flow::FlowId;
 use crate::authn::moment::Moment;
-use crate::authn::principal::Strength;
-use crate::authn::result::{AuthenticationResult, FactorResult};
+use crate::authn::result::FactorResult;
 use crate::authn::rules::{FailMode, Rules};
 use crate::authn::strategy::{Decision, Next, ScriptName};
 use crate::authn::transition::{Stage, Target};
-use crate::saml::context::{AuthnContextClassRef, UNSPECIFIED};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -47,10 +46,10 @@ pub(super) struct Ground<'a> {
 
 /// A login while it is being advanced.
 pub(super) struct Run<'a> {
-    core: Core,
-    rules: &'a Rules,
-    moment: &'a Moment,
-    records: Vec<Record>,
+    pub(super) core: Core,
+    pub(super) rules: &'a Rules,
+    pub(super) moment: &'a Moment,
+    pub(super) records: Vec<Record>,
 }
 
 impl<'a> Run<'a> {
@@ -159,8 +158,19 @@ impl<'a> Run<'a> {
         let Some(descriptor) = rules.flows.get(&flow) else {
             return Ok(false);
         };
-        Ok(self.holds(&descriptor.activation_condition)?
+        Ok(self.same_integration(flow)?
+            && self.holds(&descriptor.activation_condition)?
             && self.holds(&descriptor.reuse_condition)?)
+    }
+
+    fn same_integration(&mut self, flow: FlowId) -> Result<bool, FactKey> {
+        match self.core.results.get(&flow).map(FactorResult::evidence) {
+            Some(Evidence::Duo(earlier)) => {
+                let earlier = earlier.clone();
+                duo_oidc::choose::is_same_integration(&self.ground(), &earlier)
+            }
+            Some(Evidence::Password(_)) | None => Ok(true),
+        }
     }
 
     /// A script that fails makes its condition false: no reuse, no activation.
@@ -177,7 +187,7 @@ impl<'a> Run<'a> {
             }
             Decision::Needs(key) => Err(key),
             Decision::Failed(reason) => {
-                self.core.note(reason);
+                self.core.broken(reason);
                 Ok(false)
             }
         }
@@ -234,7 +244,7 @@ impl<'a> Run<'a> {
             }
             Decision::Needs(key) => Err(key),
             Decision::Failed(reason) => {
-                self.core.note(reason);
+                self.core.broken(reason);
                 Ok(Next::Fail(Event::AuthenticationException))
             }
         }
@@ -319,7 +329,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn after_duo(mut self, next: FlowTurn<duo_oidc::State>) -> Turn {
+    fn after_duo(self, next: FlowTurn<duo_oidc::State>) -> Turn {
         let stage = Stage::After(FlowId::DuoOidc);
         match next {
             FlowTurn::Show(page, flow) => self.show(page, State::DuoOidc(flow)),
@@ -331,29 +341,44 @@ impl<'a> Run<'a> {
                 event,
                 ..Left::proceed(stage)
             }),
-            FlowTurn::Trouble(Trouble { event, outage }, flow) => {
-                let request = &self.core.request;
-                let pageless = request.is_passive || request.non_browser;
-                if pageless || self.rules.transitions.explicit(stage, event).is_some() {
-                    return self.decide(Left {
-                        stage,
-                        event,
-                        outage,
-                    });
-                }
-                if outage && self.fails_open() {
-                    self.core
-                        .note("Duo is down; the fail mode is open".to_owned());
-                    return self.finish(Left {
-                        stage,
-                        event,
-                        outage,
-                    });
-                }
-                let page = duo_oidc::current_page(&flow, &self.ground());
-                self.show(page, State::DuoOidc(flow))
-            }
+            FlowTurn::Trouble(trouble, flow) => self.troubled(stage, trouble, flow),
         }
+    }
+
+    /// A stuck Duo flow: a rule of the operator takes over where there is one, and the fail mode
+    /// where Duo is down; else the page offers a way back.
+    fn troubled(mut self, stage: Stage, trouble: Trouble, flow: duo_oidc::State) -> Turn {
+        let Trouble { event, outage } = trouble;
+        let request = &self.core.request;
+        let pageless = request.is_passive || request.non_browser;
+        // While Duo is down this flow could not do it and another might, which is ReselectFlow too.
+        let events = if outage {
+            &[event, Event::ReselectFlow][..]
+        } else {
+            &[event][..]
+        };
+        let transitions = &self.rules.transitions;
+        let ruled = events
+            .iter()
+            .find(|event| transitions.explicit(stage, **event).is_some());
+        let left = Left {
+            stage,
+            event: *ruled.unwrap_or(&event),
+            outage,
+        };
+        if ruled.is_some() {
+            return self.decide(left);
+        }
+        if outage && self.fails_open() {
+            self.core
+                .note("Duo is down; the fail mode is open".to_owned());
+            return self.finish(left);
+        }
+        if pageless {
+            return self.decide(left);
+        }
+        let page = duo_oidc::current_page(&flow, &self.ground());
+        self.show(page, State::DuoOidc(flow))
     }
 
     fn fails_open(&self) -> bool {
@@ -377,123 +402,8 @@ impl<'a> Run<'a> {
         self.decide(Left::proceed(Stage::After(flow)))
     }
 
-    /// Merges the active results and checks them against the request once more: whatever a script
-    /// decided, the class that is asserted is true, and it is what was asked for.
-    fn finish(mut self, left: Left) -> Turn {
-        self.core.outage |= left.outage;
-        if left.event != Event::Proceed && !left.outage {
-            return self.fail(left.event);
-        }
-        if self.core.results.is_empty() {
-            return self.fail(Event::InvalidAuthenticationContext);
-        }
-        let Some(class) = self.class() else {
-            return self.fail(Event::RequestUnsupported);
-        };
-        let mut factors = self.core.results.clone();
-        for result in factors.values_mut() {
-            result.last_activity = self.moment.now;
-        }
-        let Some(result) = AuthenticationResult::merge(factors, self.core.outage) else {
-            return self.fail(Event::IdentitySwitch);
-        };
-        let attributes = match self.core.fetched.remove(&FactKey::UserAttributes) {
-            Some(FactValue::Attributes(attributes)) => Some(attributes),
-            _ => None,
-        };
-        let why = self.core.why();
-        let Core {
-            audit,
-            duo_output: duo,
-            ..
-        } = self.core;
-        let success = Success {
-            result,
-            class,
-            why,
-            audit,
-            attributes,
-            duo,
-        };
-        Turn {
-            step: Step::Finish(Verdict::Success(success)),
-            records: self.records,
-        }
-    }
-
-    /// The class to assert. A degraded login never claims more than a password (invariant 14).
-    fn class(&self) -> Option<AuthnContextClassRef> {
-        let classes = &self.rules.classes;
-        let mut held = self.core.held(self.rules);
-        if self.core.outage {
-            held.retain(|class| classes.strength(class) == Some(Strength::Password));
-        }
-        match &self.core.wanted {
-            Some(wanted) => classes.select(wanted, &held),
-            None => Some(
-                classes
-                    .strongest(&held)
-                    .cloned()
-                    .unwrap_or_else(|| AuthnContextClassRef::new(UNSPECIFIED)),
-            ),
-        }
-    }
-
-    /// IsPassive: no page is ever shown (invariant 8), whatever the flows want.
-    fn show(self, page: Page, state: State) -> Turn {
-        if self.core.request.is_passive {
-            return self.fail(Event::NoPassive);
-        }
-        if self.core.request.non_browser {
-            return self.fail(Event::RequestUnsupported);
-        }
-        self.pause(|login| Step::Show(page, login), state)
-    }
-
-    fn redirect(self, url: String, state: State) -> Turn {
-        if self.core.request.is_passive {
-            return self.fail(Event::NoPassive);
-        }
-        self.pause(|login| Step::Redirect(url, login), state)
-    }
-
-    fn call(self, call: Call, state: State) -> Turn {
-        self.pause(|login| Step::Call(call, login), state)
-    }
-
-    /// Has a fact fetched. Facts about a user nobody has proved yet are unknown.
-    fn ask(self, key: FactKey, state: State) -> Turn {
-        match self.core.username().map(str::to_owned) {
-            Some(username) => self.call(Call::Fact(key, username), state),
-            None => self.turn(state, Input::Answer(Answer::Fact(key, FactValue::Unknown))),
-        }
-    }
-
     fn learn(&mut self, key: FactKey, value: FactValue) {
         self.core.fetched.insert(key, value);
-    }
-
-    fn pause(self, step: impl FnOnce(Login) -> Step, state: State) -> Turn {
-        let Self { core, records, .. } = self;
-        Turn {
-            step: step(Login { core, state }),
-            records,
-        }
-    }
-
-    /// ReselectFlow means that another flow might do, and there is none beyond the map; a rule may
-    /// say `fail` after a success, which is then a failure like any other.
-    fn fail(self, event: Event) -> Turn {
-        let event = match event {
-            Event::ReselectFlow => Event::NoPotentialFlow,
-            Event::Proceed => Event::AuthenticationException,
-            event => event,
-        };
-        let failure = self.core.failure(event);
-        Turn {
-            step: Step::Finish(Verdict::Failure(failure)),
-            records: self.records,
-        }
     }
 
     fn ground(&mut self) -> Ground<'_> {

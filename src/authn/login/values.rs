@@ -266,6 +266,8 @@ pub enum Record {
         /// The validator.
         validator: String,
     },
+    /// For the process log: what a script said by `log(..)`, or why a script's answer was refused.
+    Note(String),
     /// The browser is about to be sent to Duo, or Duo's answer was verified or refused, or a
     /// pending Duo login expired.
     Duo(DuoRecord),

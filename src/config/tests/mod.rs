@@ -486,7 +486,8 @@ fn a_whole_login_that_ends_otherwise_is_refused() {
     let with = |expected: &str| {
         let logins = format!("[[login]]\nname = \"l\"\nexpect.status = \"{expected}\"");
         let mut raw = home_with("");
-        raw.files.insert("scripts/policy.tests.toml".to_owned(), logins.into());
+        raw.files
+            .insert("scripts/policy.tests.toml".to_owned(), logins.into());
         raw
     };
     assert!(check(&with("Success")).is_ok());

@@ -2,6 +2,7 @@
 
 use super::super::run::Ground;
 use crate::authn::event::Event;
+use crate::authn::evidence::DuoVerified;
 use crate::authn::facts::{FactKey, FactValue};
 use crate::authn::rules::DuoUsername;
 use crate::authn::strategy::{Decision, Trace};
@@ -29,13 +30,10 @@ pub(super) fn choose(ground: &mut Ground<'_>) -> Result<Chosen, Unchosen> {
     let username = ground.core.username().ok_or(Unchosen::NoUser)?.to_owned();
     let duo = &ground.rules.duo;
     let strategies = &ground.rules.strategies;
+    let (integration, first) = integration(ground)?;
     let view = ground
         .core
         .view(ground.rules, Event::Proceed, ground.moment.now);
-    let (integration, first) = match &duo.integration_strategy {
-        Some(script) => settle(strategies.integration(script, &view))?,
-        None => ("default".to_owned(), Trace::default()),
-    };
     let (duo_username, second) = match &duo.username {
         DuoUsername::Script(script) => settle(strategies.duo_username(script, &view))?,
         rule => (by_rule(rule, &username, ground)?, Trace::default()),
@@ -53,6 +51,29 @@ pub(super) fn choose(ground: &mut Ground<'_>) -> Result<Chosen, Unchosen> {
         username,
         duo_username,
     })
+}
+
+/// Whether an earlier result came from the integration that this request would be sent to: a
+/// stricter application is not satisfied by what a laxer one allowed.
+pub(in crate::authn::login) fn is_same_integration(
+    ground: &Ground<'_>,
+    earlier: &DuoVerified,
+) -> Result<bool, FactKey> {
+    match integration(ground) {
+        Ok((name, _)) => Ok(name == earlier.integration()),
+        Err(Unchosen::Needs(key)) => Err(key),
+        Err(Unchosen::NoUser | Unchosen::Policy(_)) => Ok(false),
+    }
+}
+
+fn integration(ground: &Ground<'_>) -> Result<(String, Trace), Unchosen> {
+    let Some(script) = &ground.rules.duo.integration_strategy else {
+        return Ok(("default".to_owned(), Trace::default()));
+    };
+    let view = ground
+        .core
+        .view(ground.rules, Event::Proceed, ground.moment.now);
+    settle(ground.rules.strategies.integration(script, &view))
 }
 
 fn settle<T>(decision: Decision<T>) -> Result<(T, Trace), Unchosen> {

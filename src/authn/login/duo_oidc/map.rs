@@ -1,12 +1,12 @@
 //! From verified claims to a result: what the evidence proves bounds what may be claimed.
 
 use super::choose::Chosen;
-use super::{Attempt, State, integration, stuck};
+use super::{Attempt, State, integration, misconfigured};
 use crate::authn::event::Event;
 use crate::authn::evidence::DuoVerified;
 use crate::authn::flow::FlowId;
 use crate::authn::login::run::{FlowTurn, Ground};
-use crate::authn::login::values::{DuoProblem, DuoRecord, Record};
+use crate::authn::login::values::{DuoRecord, Record};
 use crate::authn::result::FactorResult;
 use crate::authn::strategy::{Decision, Trace};
 use crate::duo::claims::VerifiedClaims;
@@ -35,8 +35,7 @@ pub(super) fn map(
             ground
                 .records
                 .push(attempt.refused("refused: policy".to_owned()));
-            ground.core.note(reason);
-            stuck(Some(attempt.chosen), DuoProblem::Policy)
+            misconfigured(Some(attempt.chosen), reason, ground)
         }
     }
 }

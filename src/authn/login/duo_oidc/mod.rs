@@ -3,7 +3,7 @@
 //! The browser leaves with a fresh `state` and `nonce`; both are good for one return. Whatever goes
 //! wrong becomes a [`DuoProblem`], never a result.
 
-mod choose;
+pub(super) mod choose;
 mod map;
 
 use super::run::{FlowTurn, Ground, Trouble};
@@ -63,10 +63,7 @@ pub(super) fn start(ground: &mut Ground<'_>) -> FlowTurn<State> {
         Ok(chosen) => offer(chosen, ground),
         Err(Unchosen::Needs(key)) => FlowTurn::Needs(key, State::Choosing),
         Err(Unchosen::NoUser) => FlowTurn::Fail(Event::NoCredentials),
-        Err(Unchosen::Policy(reason)) => {
-            ground.core.note(reason);
-            stuck(None, DuoProblem::Policy)
-        }
+        Err(Unchosen::Policy(reason)) => misconfigured(None, reason, ground),
     }
 }
 
@@ -208,7 +205,7 @@ fn begin(chosen: Chosen, ground: &mut Ground<'_>) -> FlowTurn<State> {
         return count(chosen);
     }
     let Some(integration) = integration(&chosen, ground) else {
-        return stuck(Some(chosen), DuoProblem::Policy);
+        return unusable(chosen, ground);
     };
     let jti = ground.moment.token("duo-health-jti");
     let request = oidc::health_check(&integration, &jti[..36], ground.moment.now);
@@ -247,7 +244,7 @@ fn redirect(chosen: Chosen, ground: &mut Ground<'_>) -> FlowTurn<State> {
     let usable = integration(&chosen, ground)
         .and_then(|duo| callback_url(&duo, ground).map(|redirect_uri| (duo, redirect_uri)));
     let Some((duo, redirect_uri)) = usable else {
-        return stuck(Some(chosen), DuoProblem::Policy);
+        return unusable(chosen, ground);
     };
     let parameters = AuthorizeParameters {
         state: ground.moment.token("duo-state"),
@@ -305,9 +302,9 @@ fn returned(attempt: Attempt, callback: Callback, ground: &mut Ground<'_>) -> Fl
     }
 }
 
-fn exchange(attempt: Attempt, code: &str, ground: &Ground<'_>) -> FlowTurn<State> {
+fn exchange(attempt: Attempt, code: &str, ground: &mut Ground<'_>) -> FlowTurn<State> {
     let Some(duo) = integration(&attempt.chosen, ground) else {
-        return stuck(Some(attempt.chosen), DuoProblem::Policy);
+        return unusable(attempt.chosen, ground);
     };
     let jti = ground.moment.token("duo-token-jti");
     let uri = &attempt.parameters.redirect_uri;
@@ -325,7 +322,7 @@ fn exchange(attempt: Attempt, code: &str, ground: &Ground<'_>) -> FlowTurn<State
 fn exchanged(attempt: Attempt, answer: &HttpAnswer, ground: &mut Ground<'_>) -> FlowTurn<State> {
     let now = ground.moment.now;
     let Some(duo) = integration(&attempt.chosen, ground) else {
-        return stuck(Some(attempt.chosen), DuoProblem::Policy);
+        return unusable(attempt.chosen, ground);
     };
     let token = match oidc::read_token(answer, now) {
         Ok(token) => token,
@@ -375,6 +372,23 @@ fn stuck(chosen: Option<Chosen>, problem: DuoProblem) -> FlowTurn<State> {
         },
         State::Stuck { chosen, problem },
     )
+}
+
+/// A script failed, or chose what is not declared.
+fn misconfigured(
+    chosen: Option<Chosen>,
+    reason: String,
+    ground: &mut Ground<'_>,
+) -> FlowTurn<State> {
+    ground.core.broken(reason);
+    stuck(chosen, DuoProblem::Policy)
+}
+
+/// The integration is gone, or has no callback for the origin the browser used.
+fn unusable(chosen: Chosen, ground: &mut Ground<'_>) -> FlowTurn<State> {
+    let name = &chosen.integration;
+    let reason = format!("the Duo integration {name} is gone, or has no callback here");
+    misconfigured(Some(chosen), reason, ground)
 }
 
 /// The page of a state that waits for the user.
