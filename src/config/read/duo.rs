@@ -285,7 +285,11 @@ fn grades(reader: &mut Reader<'_>, of: &str) -> Vec<(String, Grade)> {
 }
 
 pub(super) fn http(reader: &mut Reader<'_>) -> Option<DuoHttpSettings> {
-    for name in ["connectionTimeout", "socketTimeout", "connectionRequestTimeout"] {
+    for name in [
+        "connectionTimeout",
+        "socketTimeout",
+        "connectionRequestTimeout",
+    ] {
         reader.duration(&format!("idp.httpclient.{name}"));
     }
     for name in ["maxConnectionsPerRoute", "maxConnectionsTotal"] {
