@@ -6,6 +6,7 @@
 //! [`strategy::Strategies`]), pages' looks or any call to a back end (`server`).
 
 pub mod descriptor;
+pub mod duo_auth_api;
 pub mod event;
 pub mod evidence;
 pub mod facts;

@@ -1,12 +1,14 @@
 //! Checked settings: immutable, one value per generation of the configuration.
 
 use crate::authn::rules::Rules;
+use crate::duo::integration::Integration;
 use crate::saml::key::SigningKey;
 use crate::saml::own_metadata::OwnMetadata;
 use crate::saml::request::Acceptance;
 use ipnet::IpNet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Everything that is in force.
@@ -49,6 +51,10 @@ pub struct Settings {
     pub logging: LoggingSettings,
     /// How Duo is reached.
     pub duo_http: DuoHttpSettings,
+    /// `idp.duo.oidc.nonbrowser.*`: Duo's Auth API, if it is set up.
+    pub duo_auth_api: Option<DuoAuthApiSettings>,
+    /// `vestibule.duo.admin.*`: Duo's Admin API, if it is set up.
+    pub duo_admin_api: Option<Arc<Integration>>,
     /// Where relying parties' metadata comes from.
     pub metadata: MetadataSettings,
     /// `idp.ui.fallbackLanguages`
@@ -257,6 +263,23 @@ pub struct CircuitSettings {
     pub failures: u32,
     /// How long it stays open before one call may try again.
     pub open_for: Duration,
+}
+
+/// Duo without a browser, and before the redirect.
+#[derive(Clone, Debug)]
+pub struct DuoAuthApiSettings {
+    /// The application of kind Auth API.
+    pub integration: Arc<Integration>,
+    /// `idp.duo.oidc.nonbrowser.header.factor`, lower case.
+    pub factor_header: String,
+    /// `idp.duo.oidc.nonbrowser.header.device`, lower case.
+    pub device_header: String,
+    /// `idp.duo.oidc.nonbrowser.header.passcode`, lower case.
+    pub passcode_header: String,
+    /// `idp.duo.oidc.nonbrowser.auto`
+    pub auto: bool,
+    /// `idp.duo.oidc.nonbrowser.clientAddressTrusted`
+    pub client_address_trusted: bool,
 }
 
 /// Whose certificates Duo may present.

@@ -3,9 +3,11 @@
 mod answer;
 
 pub use answer::{
-    AuthAnswer, AuthStatus, Device, Preauth, PreauthResult, read_async_auth, read_auth,
-    read_auth_status, read_check, read_preauth,
+    AuthAnswer, AuthStatus, Device, EnrolStatus, Enrolment, Preauth, PreauthResult,
+    read_async_auth, read_auth, read_auth_status, read_check, read_enroll, read_enroll_status,
+    read_preauth,
 };
+pub(super) use answer::{envelope, malformed, typed};
 
 use crate::duo::hmac::{self, SignedParts};
 use crate::duo::integration::Integration;
@@ -24,6 +26,24 @@ pub struct ApiCall {
     pub headers: Vec<(&'static str, String)>,
     /// JSON, or empty.
     pub body: String,
+}
+
+impl fmt::Debug for Factor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto(device) => write!(f, "Auto({device})"),
+            Self::Push(device) => write!(f, "Push({device})"),
+            Self::Phone(device) => write!(f, "Phone({device})"),
+            Self::Sms(device) => write!(f, "Sms({device})"),
+            Self::Passcode(_) => f.write_str("Passcode(***)"),
+        }
+    }
+}
+
+impl fmt::Debug for AuthRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AuthRequest({:?}, {:?})", self.subject, self.factor)
+    }
 }
 
 impl ApiCall {
@@ -49,7 +69,7 @@ pub enum Subject {
     UserId(String),
 }
 
-/// How the user shall prove who they are.
+/// How the user shall prove who they are. `Debug` shows no passcode.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Factor {
     /// The best that this device (or any) can do.
@@ -62,6 +82,19 @@ pub enum Factor {
     Sms(String),
     /// A passcode of any kind.
     Passcode(String),
+}
+
+/// Who shall prove themselves, how, and what is shown to them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AuthRequest {
+    /// Whom it is about.
+    pub subject: Subject,
+    /// How.
+    pub factor: Factor,
+    /// Where they come from.
+    pub client_ip: Option<String>,
+    /// Shown beside a push: names and values.
+    pub push_info: Vec<(String, String)>,
 }
 
 /// `ping`: unsigned, tells Duo's time.
@@ -94,15 +127,9 @@ pub fn preauth(
 }
 
 /// `auth`, answered at once with a transaction id; [`auth_status`] tells how it goes.
-pub fn auth(
-    integration: &Integration,
-    subject: &Subject,
-    factor: &Factor,
-    client_ip: Option<&str>,
-    now: Timestamp,
-) -> ApiCall {
-    let mut body = subject_body(subject);
-    let (name, value) = match factor {
+pub fn auth(integration: &Integration, request: &AuthRequest, now: Timestamp) -> ApiCall {
+    let mut body = subject_body(&request.subject);
+    let (name, value) = match &request.factor {
         Factor::Auto(device) => ("auto", ("device", device)),
         Factor::Push(device) => ("push", ("device", device)),
         Factor::Phone(device) => ("phone", ("device", device)),
@@ -112,10 +139,34 @@ pub fn auth(
     body["factor"] = json!(name);
     body[value.0] = json!(value.1);
     body["async"] = json!("1");
-    if let Some(ip) = client_ip {
+    if let Some(ip) = &request.client_ip {
         body["ipaddr"] = json!(ip);
     }
+    let pushes = matches!(name, "auto" | "push");
+    if pushes && !request.push_info.is_empty() {
+        let pairs = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(&request.push_info)
+            .finish();
+        body["pushinfo"] = json!(pairs);
+    }
     signed_post(integration, "/auth/v2/auth", &body, now)
+}
+
+/// `enroll`: begins to enrol a user Duo does not know yet.
+pub fn enroll(
+    integration: &Integration,
+    username: &str,
+    valid_seconds: u32,
+    now: Timestamp,
+) -> ApiCall {
+    let body = json!({"username": username, "valid_secs": valid_seconds.to_string()});
+    signed_post(integration, "/auth/v2/enroll", &body, now)
+}
+
+/// `enroll_status`: whether the phone has been activated.
+pub fn enroll_status(integration: &Integration, begun: &Enrolment, now: Timestamp) -> ApiCall {
+    let body = json!({"user_id": begun.user_id, "activation_code": begun.activation_code});
+    signed_post(integration, "/auth/v2/enroll_status", &body, now)
 }
 
 /// `auth_status`: blocks at Duo until the transaction's next change.
@@ -131,9 +182,10 @@ fn subject_body(subject: &Subject) -> Value {
     }
 }
 
-fn signed_get(
+/// A GET, signed with v5.
+pub(super) fn signed_get(
     integration: &Integration,
-    path: &'static str,
+    path: &str,
     query: &[(String, String)],
     now: Timestamp,
 ) -> ApiCall {
@@ -186,7 +238,7 @@ fn signed_post(
 fn parts<'a>(
     integration: &'a Integration,
     method: &'static str,
-    path: &'static str,
+    path: &'a str,
     date: &'a str,
 ) -> SignedParts<'a> {
     SignedParts {
@@ -265,8 +317,13 @@ mod tests {
     #[test]
     fn a_post_is_signed_with_its_body() {
         let subject = Subject::Username("alice".to_owned());
-        let factor = Factor::Passcode("123456".to_owned());
-        let call = auth(&integration(), &subject, &factor, Some("192.0.2.7"), now());
+        let request = AuthRequest {
+            subject,
+            factor: Factor::Passcode("123456".to_owned()),
+            client_ip: Some("192.0.2.7".to_owned()),
+            push_info: vec![("service".to_owned(), "Wiki & more".to_owned())],
+        };
+        let call = auth(&integration(), &request, now());
         assert!(verified(&call, "/auth/v2/auth", &[]));
         let body: Value = serde_json::from_str(&call.body).unwrap();
         assert_eq!(
@@ -278,6 +335,20 @@ mod tests {
         let call = preauth(&integration(), &subject, None, now());
         assert_eq!(call.body, r#"{"user_id":"DU1"}"#);
         assert!(verified(&call, "/auth/v2/preauth", &[]));
+    }
+
+    #[test]
+    fn a_push_shows_what_it_is_for() {
+        let request = AuthRequest {
+            subject: Subject::Username("alice".to_owned()),
+            factor: Factor::Push("auto".to_owned()),
+            client_ip: None,
+            push_info: vec![("service".to_owned(), "Wiki & more".to_owned())],
+        };
+        let body = auth(&integration(), &request, now()).body;
+        let body: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(body["pushinfo"], "service=Wiki+%26+more");
+        assert_eq!(body["device"], "auto");
     }
 
     #[test]

@@ -4,9 +4,11 @@
 //! the signing of the Auth and Admin APIs. Does not own: what a result may claim (`authn`), the
 //! HTTP client (`server::back_end::duo`), or Duo's own side (`simulator`).
 
+pub mod admin_api;
 pub mod auth_api;
 pub mod claims;
 pub mod hmac;
+pub mod import;
 pub mod integration;
 pub mod jwt;
 pub mod oidc;

@@ -3,6 +3,7 @@
 
 mod answer;
 
+pub(in crate::duo) use answer::clock_difference;
 pub use answer::{TokenAnswer, read_health, read_token, server_time};
 
 use crate::duo::integration::Integration;
@@ -95,6 +96,15 @@ pub enum DuoError {
         /// Our clock minus Duo's, in seconds, when Duo told its time.
         clock_difference: Option<i64>,
     },
+    /// Duo knows no application of this client id.
+    UnknownClient,
+    /// Duo knows the client id, and says that the signature is wrong: it is the secret.
+    WrongSecret,
+    /// Duo refuses the time of the request, and nothing else.
+    ClockRefused {
+        /// Our clock minus Duo's, in seconds, when Duo told its time.
+        clock_difference: Option<i64>,
+    },
     /// The credentials are of another application kind.
     WrongApplicationKind,
     /// `invalid_grant`: the code is unknown, used, expired, or bound to another redirect URI.
@@ -112,8 +122,15 @@ impl fmt::Display for DuoError {
             Self::ServerError(status) => write!(f, "Duo answered with an error of its own: {status}"),
             Self::RateLimited => f.write_str("Duo says there are too many requests"),
             Self::InvalidClient { clock_difference } => invalid_client(f, *clock_difference),
+            Self::UnknownClient => f.write_str(
+                "Duo knows no application of this client id on this API host; compare both with Duo's admin panel",
+            ),
+            Self::WrongSecret => f.write_str(
+                "Duo knows the client id, but the secret is not its own; copy it again from Duo's admin panel",
+            ),
+            Self::ClockRefused { clock_difference } => clock_refused(f, *clock_difference),
             Self::WrongApplicationKind => f.write_str(
-                "Duo knows the client id as another kind of application; a \"Web SDK\" application is needed",
+                "Duo knows the client id as another kind of application; logins need a \"Web SDK\" application, and the Auth and Admin APIs each one of their own kind",
             ),
             Self::InvalidGrant => f.write_str(
                 "Duo refused the code: unknown, used, expired, or issued for another redirect URI",
@@ -132,8 +149,18 @@ fn invalid_client(f: &mut fmt::Formatter<'_>, difference: Option<i64>) -> fmt::R
         Some(seconds) if seconds.abs() > 30 => {
             write!(f, "; our clock differs from Duo's by {seconds} s")
         }
-        Some(_) => f.write_str("; the clocks agree, so the secret or the host is wrong"),
-        None => f.write_str("; the secret, the host or the clock is wrong"),
+        Some(_) => {
+            f.write_str("; the clocks agree, so the client id, the secret or the host is wrong")
+        }
+        None => f.write_str("; the client id, the secret, the host or the clock is wrong"),
+    }
+}
+
+fn clock_refused(f: &mut fmt::Formatter<'_>, difference: Option<i64>) -> fmt::Result {
+    f.write_str("Duo refuses the time of our request")?;
+    match difference {
+        Some(seconds) => write!(f, "; our clock differs from Duo's by {seconds} s"),
+        None => f.write_str("; set our clock"),
     }
 }
 

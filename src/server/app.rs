@@ -7,7 +7,7 @@ use crate::server::replay::ReplayCache;
 use crate::server::storage::memory::Memory;
 use crate::server::storage::redb::Redb;
 use crate::server::storage::{Storage, StorageError};
-use crate::server::world::World;
+use crate::server::world::{Clock, World};
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -36,7 +36,8 @@ pub struct App {
 impl App {
     /// Opens the store and makes the first generation.
     pub fn build(settings: Settings, world: World) -> Result<Self, String> {
-        let storage = open(&settings.storage, &world).map_err(|error| error.to_string())?;
+        let storage =
+            open(&settings.storage, Arc::clone(&world.clock)).map_err(|error| error.to_string())?;
         Ok(Self {
             metadata: MetadataFolder::open(&settings.metadata.folder),
             generation: ArcSwap::from_pointee(Generation::build(settings, &world)?),
@@ -59,8 +60,11 @@ impl App {
     }
 }
 
-fn open(settings: &StorageSettings, world: &World) -> Result<Arc<dyn Storage>, StorageError> {
-    let clock = Arc::clone(&world.clock);
+/// Opens the store that the settings name.
+pub fn open(
+    settings: &StorageSettings,
+    clock: Arc<dyn Clock>,
+) -> Result<Arc<dyn Storage>, StorageError> {
     match settings {
         StorageSettings::Memory => Ok(Arc::new(Memory::new(clock, MEMORY_RECORDS))),
         StorageSettings::Redb(path) => Ok(Arc::new(Redb::open(path, clock)?)),

@@ -8,6 +8,7 @@ pub mod app;
 pub mod back_end;
 pub mod conversation;
 pub mod duo_starts;
+pub mod duo_users;
 pub mod generation;
 pub mod http;
 pub mod journal;

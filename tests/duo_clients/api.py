@@ -139,6 +139,46 @@ def every_result_stands_in_the_log(simulator):
 
 
 @case
+def the_log_is_read_page_by_page(simulator):
+    auth, admin = auth_api(simulator), admin_api(simulator)
+    for number in range(5):
+        auth.auth("passcode", username=f"reader{number}", passcode="123456")
+    now, names, cursor = int(time.time() * 1000), [], None
+    while True:
+        more = {"next_offset": ",".join(cursor)} if cursor else {}
+        page = admin.get_authentication_log(
+            api_version=2, mintime=now - 60_000, maxtime=now + 60_000, limit="2", sort="ts:asc", **more
+        )
+        names += [entry["user"]["name"] for entry in page["authlogs"]]
+        cursor = page["metadata"]["next_offset"]
+        if not cursor:
+            break
+    assert names == [f"reader{number}" for number in range(5)], names
+
+
+@case
+def a_status_call_waits_until_the_user_has_answered(simulator):
+    auth = auth_api(simulator)
+    simulator.control("/settings", answer_seconds=1)
+    txid = auth.auth("push", username="alice", device="auto", async_txn=True)["txid"]
+    assert auth.auth_status(txid)["status"] == "pushed"
+    before = time.monotonic()
+    assert auth.auth_status(txid)["success"]
+    assert time.monotonic() - before >= 0.9
+    assert auth.auth_status(txid)["success"]
+
+
+@case
+def a_user_is_found_by_id_name_and_alias(simulator):
+    simulator.control("/user", username="alice", aliases=["al", "ally"], email="a@example.org")
+    admin = admin_api(simulator)
+    [alice] = admin.get_users_by_name("ally")
+    assert (alice["username"], alice["aliases"]) == ("alice", {"alias1": "al", "alias2": "ally"})
+    assert admin.get_user_by_id(alice["user_id"])["email"] == "a@example.org"
+    refused(lambda: admin.get_user_by_id("DUNOBODYNOBODYNOBODY"), "404")
+
+
+@case
 def users_are_listed_page_by_page(simulator):
     for number in range(105):
         simulator.control("/user", username=f"user{number:03}", groups=["staff"])

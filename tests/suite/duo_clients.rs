@@ -187,6 +187,10 @@ fn duos_api_client_finishes_and_is_refused_where_it_must_be() {
             "a_push_is_answered_at_once_or_step_by_step",
             "wrong_credentials_are_refused_each_in_its_way",
             "every_result_stands_in_the_log",
+            "the_log_is_read_page_by_page",
+            "a_status_call_waits_until_the_user_has_answered",
+            "a_user_is_found_by_id_name_and_alias",
+            "users_are_listed_page_by_page",
         ],
     );
 }

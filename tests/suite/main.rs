@@ -10,6 +10,8 @@ mod commands;
 mod context_table;
 mod demo;
 mod duo_clients;
+mod duo_import;
+mod duo_outage;
 mod harness;
 mod pysaml2_sp;
 mod restart;

@@ -17,10 +17,10 @@ const NOTEWORTHY_SECONDS: i64 = 30;
 
 /// What one integration's health check said.
 #[derive(Debug, Serialize)]
-struct Health {
-    integration: String,
+pub(super) struct Health {
+    pub(super) integration: String,
     api_host: String,
-    ok: bool,
+    pub(super) ok: bool,
     /// Our clock minus Duo's, when Duo told the time.
     clock_difference: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -55,7 +55,7 @@ pub(super) fn run(context: &Context) -> ExitCode {
     }
 }
 
-async fn ask_all(client: &HttpDuoClient, settings: &Settings) -> Vec<Health> {
+pub(super) async fn ask_all(client: &HttpDuoClient, settings: &Settings) -> Vec<Health> {
     let integrations = settings.rules.duo.integrations.values();
     join_all(integrations.map(|integration| ask(client, integration))).await
 }
@@ -79,14 +79,17 @@ async fn ask(client: &HttpDuoClient, integration: &Integration) -> Health {
 }
 
 /// Whom to go to.
-fn fault(error: &DuoError) -> &'static str {
+pub(super) fn fault(error: &DuoError) -> &'static str {
     match error {
         DuoError::Unreachable(_) => "network",
         DuoError::ServerError(_) | DuoError::RateLimited | DuoError::Malformed(_) => "duo",
         DuoError::InvalidClient {
             clock_difference: Some(seconds),
         } if seconds.abs() > NOTEWORTHY_SECONDS => "clock",
+        DuoError::ClockRefused { .. } => "clock",
         DuoError::InvalidClient { .. }
+        | DuoError::UnknownClient
+        | DuoError::WrongSecret
         | DuoError::WrongApplicationKind
         | DuoError::InvalidGrant
         | DuoError::Refused(..) => "configuration",
@@ -107,7 +110,8 @@ fn print(healths: &[Health], json: bool) {
     }
 }
 
-fn line(health: &Health) -> String {
+/// A health in one line for people.
+pub(super) fn line(health: &Health) -> String {
     let Health {
         integration,
         api_host,

@@ -185,7 +185,7 @@ fn integration(
 }
 
 /// A host, perhaps with a port: nothing that would change the URL it is put into.
-fn api_host(text: &str) -> Option<String> {
+pub(super) fn api_host(text: &str) -> Option<String> {
     let url = Url::parse(&format!("https://{text}/")).ok()?;
     let host = url.host_str()?;
     let written = match url.port() {
@@ -196,7 +196,7 @@ fn api_host(text: &str) -> Option<String> {
 }
 
 /// Duo's own clients refuse ids of another length.
-fn client_id(reader: &mut Reader<'_>, key: &str) -> Option<String> {
+pub(super) fn client_id(reader: &mut Reader<'_>, key: &str) -> Option<String> {
     let text = reader.text(key)?;
     if text.len() == 20 && text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return Some(text);
@@ -211,7 +211,7 @@ fn client_id(reader: &mut Reader<'_>, key: &str) -> Option<String> {
 }
 
 /// The secret itself is never repeated.
-fn client_secret(reader: &mut Reader<'_>, key: &str) -> Option<Secret> {
+pub(super) fn client_secret(reader: &mut Reader<'_>, key: &str) -> Option<Secret> {
     let text = reader.text(key)?;
     if text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return Some(Secret::new(text));

@@ -3,6 +3,7 @@
 mod attributes;
 mod audit;
 mod duo;
+mod duo_apis;
 mod flows;
 mod identity;
 mod operation;
@@ -29,6 +30,8 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
     let attributes = attributes::read(reader, identity.scopes.first());
     let audit = audit::read(reader);
     let duo_http = duo::http(reader);
+    let duo_auth_api = duo_apis::auth(reader);
+    let duo_admin_api = duo_apis::admin(reader);
     let keys = keys?;
     let operation = operation?;
     Some(Settings {
@@ -50,6 +53,8 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
         audit: audit?,
         logging: operation.logging,
         duo_http: duo_http?,
+        duo_auth_api,
+        duo_admin_api,
         metadata: operation.metadata,
         fallback_languages: reader.list("idp.ui.fallbackLanguages"),
         fingerprint: reader.raw.fingerprint(),

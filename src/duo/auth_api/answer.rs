@@ -1,6 +1,7 @@
 //! Duo's answers of the Auth API, read into types.
 
-use crate::duo::oidc::{DuoError, HttpAnswer};
+use crate::duo::oidc::{DuoError, HttpAnswer, clock_difference};
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -37,6 +38,18 @@ pub enum PreauthResult {
     Enroll,
 }
 
+impl PreauthResult {
+    /// Duo's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auth => "auth",
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::Enroll => "enroll",
+        }
+    }
+}
+
 /// A device of the user.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Device {
@@ -45,6 +58,9 @@ pub struct Device {
     /// `phone` or `token`.
     #[serde(rename = "type")]
     pub kind: String,
+    /// The user's own name for it.
+    #[serde(default)]
+    pub name: String,
     /// What to show.
     #[serde(default)]
     pub display_name: String,
@@ -75,33 +91,77 @@ pub struct AuthAnswer {
     pub status_msg: String,
 }
 
+/// A begun enrolment.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+pub struct Enrolment {
+    /// `DU..`
+    pub user_id: String,
+    /// As Duo knows the user from now on.
+    pub username: String,
+    /// What the phone scans, as a QR code; a secret until it is used.
+    pub activation_code: String,
+    /// What the phone opens instead.
+    pub activation_url: String,
+    /// Seconds since 1970.
+    pub expiration: i64,
+}
+
+/// Without the activation code: whoever scans it has the user's second factor.
+impl std::fmt::Debug for Enrolment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Enrolment({}, {})", self.user_id, self.username)
+    }
+}
+
+/// How far an enrolment is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EnrolStatus {
+    /// The phone is activated.
+    Success,
+    /// Not yet.
+    Waiting,
+    /// It expired, or the code is not of this user.
+    Invalid,
+}
+
 /// `check`: credentials and clock are good.
-pub fn read_check(answer: &HttpAnswer) -> Result<(), DuoError> {
-    response(answer).map(|_| ())
+pub fn read_check(answer: &HttpAnswer, now: Timestamp) -> Result<(), DuoError> {
+    response(answer, now).map(|_| ())
 }
 
 /// `preauth`.
-pub fn read_preauth(answer: &HttpAnswer) -> Result<Preauth, DuoError> {
-    typed(response(answer)?)
+pub fn read_preauth(answer: &HttpAnswer, now: Timestamp) -> Result<Preauth, DuoError> {
+    typed(response(answer, now)?)
+}
+
+/// `enroll`. A name that Duo knows already is [`DuoError::Refused`] with `username` in it.
+pub fn read_enroll(answer: &HttpAnswer, now: Timestamp) -> Result<Enrolment, DuoError> {
+    typed(response(answer, now)?)
+}
+
+/// `enroll_status`.
+pub fn read_enroll_status(answer: &HttpAnswer, now: Timestamp) -> Result<EnrolStatus, DuoError> {
+    typed(response(answer, now)?)
 }
 
 /// An asynchronous `auth`: the transaction id.
-pub fn read_async_auth(answer: &HttpAnswer) -> Result<String, DuoError> {
+pub fn read_async_auth(answer: &HttpAnswer, now: Timestamp) -> Result<String, DuoError> {
     #[derive(Deserialize)]
     struct Begun {
         txid: String,
     }
-    typed(response(answer)?).map(|begun: Begun| begun.txid)
+    typed(response(answer, now)?).map(|begun: Begun| begun.txid)
 }
 
 /// A synchronous `auth`.
-pub fn read_auth(answer: &HttpAnswer) -> Result<AuthStatus, DuoError> {
-    read_auth_status(answer)
+pub fn read_auth(answer: &HttpAnswer, now: Timestamp) -> Result<AuthStatus, DuoError> {
+    read_auth_status(answer, now)
 }
 
 /// `auth_status`: success needs `result` and `status` to say allow.
-pub fn read_auth_status(answer: &HttpAnswer) -> Result<AuthStatus, DuoError> {
-    let response = response(answer)?;
+pub fn read_auth_status(answer: &HttpAnswer, now: Timestamp) -> Result<AuthStatus, DuoError> {
+    let response = response(answer, now)?;
     let result = response.get("result").and_then(Value::as_str);
     let result = result.unwrap_or_default().to_owned();
     let details: AuthAnswer = typed(response)?;
@@ -114,20 +174,32 @@ pub fn read_auth_status(answer: &HttpAnswer) -> Result<AuthStatus, DuoError> {
 }
 
 /// The `response` member, or what the FAIL envelope says (B.2).
-fn response(answer: &HttpAnswer) -> Result<Value, DuoError> {
+fn response(answer: &HttpAnswer, now: Timestamp) -> Result<Value, DuoError> {
+    let mut envelope = envelope(answer, now)?;
+    let response = envelope.get_mut("response").map(Value::take);
+    response.ok_or_else(malformed)
+}
+
+/// The whole body of an answer that says OK, or what the FAIL envelope says (B.2).
+pub(in crate::duo) fn envelope(answer: &HttpAnswer, now: Timestamp) -> Result<Value, DuoError> {
     let (status, body) = match answer {
         HttpAnswer::Transport { reason } => return Err(DuoError::Unreachable(reason.clone())),
         HttpAnswer::Response { status, body, .. } => (*status, body),
     };
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     if status == 200 && body.get("stat").and_then(Value::as_str) == Some("OK") {
-        return body.get("response").cloned().ok_or_else(malformed);
+        return Ok(body);
     }
     let code = body.get("code").and_then(Value::as_i64).unwrap_or_default();
     Err(match (status, code) {
         (429, _) | (_, 42_901) => DuoError::RateLimited,
         (500.., _) => DuoError::ServerError(status),
         (_, 50_000..) => DuoError::ServerError(500),
+        (_, 40_102) => DuoError::UnknownClient,
+        (_, 40_103) => DuoError::WrongSecret,
+        (_, 40_104 | 40_105) => DuoError::ClockRefused {
+            clock_difference: clock_difference(answer, now),
+        },
         (_, 40_301) => DuoError::WrongApplicationKind,
         (200, 0) => malformed(),
         _ => DuoError::Refused(status, refusal(&body)),
@@ -146,18 +218,24 @@ fn refusal(body: &Value) -> String {
         .collect()
 }
 
-fn typed<T: DeserializeOwned>(value: Value) -> Result<T, DuoError> {
+/// A value of this shape.
+pub(in crate::duo) fn typed<T: DeserializeOwned>(value: Value) -> Result<T, DuoError> {
     serde_json::from_value(value).map_err(|_| malformed())
 }
 
-fn malformed() -> DuoError {
-    DuoError::Malformed("not an answer of the Auth API".to_owned())
+/// Not what the protocol says.
+pub(in crate::duo) fn malformed() -> DuoError {
+    DuoError::Malformed("not an answer of the Auth or Admin API".to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
+
+    fn now() -> Timestamp {
+        "2026-11-23T12:00:00Z".parse().unwrap()
+    }
 
     fn answer(status: u16, body: &Value) -> HttpAnswer {
         HttpAnswer::Response {
@@ -179,11 +257,14 @@ mod tests {
 
     #[test]
     fn preauth_is_read_with_its_devices() {
-        let preauth = read_preauth(&ok(&json!({
-            "result": "auth",
-            "status_msg": "Account is active",
-            "devices": [{"device": "DP1", "type": "phone", "capabilities": ["auto", "push"]}],
-        })))
+        let preauth = read_preauth(
+            &ok(&json!({
+                "result": "auth",
+                "status_msg": "Account is active",
+                "devices": [{"device": "DP1", "type": "phone", "capabilities": ["auto", "push"]}],
+            })),
+            now(),
+        )
         .unwrap();
         assert_eq!(preauth.result, PreauthResult::Auth);
         assert_eq!(preauth.devices[0].capabilities, ["auto", "push"]);
@@ -193,18 +274,24 @@ mod tests {
     fn an_unknown_result_is_never_an_allow() {
         let unknown = ok(&json!({"result": "allowed", "status": "allow"}));
         assert!(matches!(
-            read_preauth(&unknown),
+            read_preauth(&unknown, now()),
             Err(DuoError::Malformed(_))
         ));
-        assert!(matches!(read_auth(&unknown), Err(DuoError::Malformed(_))));
+        assert!(matches!(
+            read_auth(&unknown, now()),
+            Err(DuoError::Malformed(_))
+        ));
         let half = ok(&json!({"result": "allow", "status": "deny"}));
-        assert!(matches!(read_auth(&half), Err(DuoError::Malformed(_))));
+        assert!(matches!(
+            read_auth(&half, now()),
+            Err(DuoError::Malformed(_))
+        ));
     }
 
     #[test]
     fn an_authentication_waits_and_then_allows_or_denies() {
         let status = |result: &str, status: &str| {
-            read_auth_status(&ok(&json!({"result": result, "status": status})))
+            read_auth_status(&ok(&json!({"result": result, "status": status})), now())
         };
         assert!(matches!(
             status("waiting", "pushed"),
@@ -220,15 +307,17 @@ mod tests {
         ));
         assert!(matches!(status("deny", "sent"), Ok(AuthStatus::Denied(_))));
         let begun = ok(&json!({"txid": "t-1"}));
-        assert_eq!(read_async_auth(&begun), Ok("t-1".to_owned()));
+        assert_eq!(read_async_auth(&begun, now()), Ok("t-1".to_owned()));
     }
 
     #[test]
     fn failures_keep_whose_fault_they_are() {
-        let of = |answer: &HttpAnswer| read_check(answer).unwrap_err();
+        let of = |answer: &HttpAnswer| read_check(answer, now()).unwrap_err();
         assert_eq!(of(&fail(429, 42_901)), DuoError::RateLimited);
         assert_eq!(of(&fail(500, 50_001)), DuoError::ServerError(500));
         assert_eq!(of(&fail(403, 40_301)), DuoError::WrongApplicationKind);
+        assert_eq!(of(&fail(401, 40_102)), DuoError::UnknownClient);
+        assert_eq!(of(&fail(401, 40_103)), DuoError::WrongSecret);
         assert_eq!(
             of(&fail(400, 40_002)),
             DuoError::Refused(400, "Invalid: username".to_owned())
@@ -237,6 +326,38 @@ mod tests {
             of(&answer(200, &json!([]))),
             DuoError::Malformed(_)
         ));
-        assert!(read_check(&ok(&json!({"time": 1}))).is_ok());
+        assert!(read_check(&ok(&json!({"time": 1})), now()).is_ok());
+    }
+
+    #[test]
+    fn a_refused_clock_says_how_far_it_is_off() {
+        let mut refused = fail(401, 40_105);
+        if let HttpAnswer::Response { headers, .. } = &mut refused {
+            let date = "Mon, 23 Nov 2026 11:50:00 GMT".to_owned();
+            headers.push(("date".to_owned(), date));
+        }
+        let error = read_check(&refused, now()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "Duo refuses the time of our request; our clock differs from Duo's by 600 s"
+        );
+    }
+
+    #[test]
+    fn an_enrolment_is_read_and_its_code_is_not_shown() {
+        let begun = ok(&json!({
+            "user_id": "DU1", "username": "alice", "activation_code": "duo://secret",
+            "activation_url": "https://m/", "activation_barcode": "https://q/", "expiration": 9,
+        }));
+        let begun = read_enroll(&begun, now()).unwrap();
+        assert_eq!(format!("{begun:?}"), "Enrolment(DU1, alice)");
+        for (word, status) in [
+            ("success", EnrolStatus::Success),
+            ("waiting", EnrolStatus::Waiting),
+            ("invalid", EnrolStatus::Invalid),
+        ] {
+            assert_eq!(read_enroll_status(&ok(&json!(word)), now()), Ok(status));
+        }
+        assert!(read_enroll_status(&ok(&json!("other")), now()).is_err());
     }
 }

@@ -126,6 +126,7 @@ fn refusal(
         return DuoError::WrongApplicationKind;
     }
     match name.as_str() {
+        "invalid_client" if blames_signature(&detail) => DuoError::WrongSecret,
         "invalid_client" => DuoError::InvalidClient {
             clock_difference: clock_difference(answer, now),
         },
@@ -140,7 +141,13 @@ fn denies_frameless(name: &str, detail: &str) -> bool {
         || both.contains("does not have frameless access enabled")
 }
 
-fn clock_difference(answer: &HttpAnswer, now: Timestamp) -> Option<i64> {
+/// The wording that Duo had before it began to say one thing for everything.
+fn blames_signature(detail: &str) -> bool {
+    detail.to_ascii_lowercase().contains("verify signature")
+}
+
+/// Our clock minus Duo's, in seconds.
+pub(in crate::duo) fn clock_difference(answer: &HttpAnswer, now: Timestamp) -> Option<i64> {
     server_time(answer).map(|theirs| now.as_second() - theirs.as_second())
 }
 
@@ -307,6 +314,15 @@ mod tests {
             health(404, "<html>"),
             Err(DuoError::Refused(404, "no JSON body".to_owned()))
         );
+    }
+
+    #[test]
+    fn a_wrong_secret_has_its_own_words_where_duo_tells() {
+        let body = r#"{"stat":"FAIL","code":40002,"message":"invalid_client",
+                       "message_detail":"Failed to verify signature."}"#;
+        assert_eq!(health(400, body), Err(DuoError::WrongSecret));
+        let words = DuoError::WrongSecret.to_string();
+        assert!(words.contains("the secret is not its own"), "{words}");
     }
 
     #[test]

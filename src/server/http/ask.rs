@@ -2,8 +2,10 @@
 
 use crate::authn::facts::{FactKey, FactValue};
 use crate::authn::login::{Answer, Call};
+use crate::duo::auth_api::Subject;
 use crate::duo::integration::Integration;
 use crate::duo::oidc::{FormRequest, HttpAnswer, health_check, read_health};
+use crate::server::back_end::duo::auth as duo_auth;
 use crate::server::duo_starts::DuoStarts;
 use crate::server::generation::Generation;
 use crate::server::storage::Storage;
@@ -68,8 +70,7 @@ async fn fact(generation: &Generation, world: &World, key: FactKey, username: &s
             .map_or(FactValue::Unknown, FactValue::Attributes),
         FactKey::UserGroups => groups(generation, username).await,
         FactKey::DuoHealth => health(generation, world).await,
-        // The Auth API has keys of its own, which are not configured.
-        FactKey::DuoPreauth => FactValue::Unknown,
+        FactKey::DuoPreauth => preauth(generation, world, username).await,
     }
 }
 
@@ -89,6 +90,22 @@ async fn groups(generation: &Generation, username: &str) -> FactValue {
     named.map_or(FactValue::Unknown, |groups| {
         FactValue::Attributes(BTreeMap::from([("groups".to_owned(), groups.clone())]))
     })
+}
+
+/// What Duo would do with a user of this name. Without an Auth API application nobody can say.
+async fn preauth(generation: &Generation, world: &World, username: &str) -> FactValue {
+    let Some(api) = &generation.settings.duo_auth_api else {
+        return FactValue::Unknown;
+    };
+    let duo = &*generation.duo;
+    let subject = Subject::Username(username.to_owned());
+    match duo_auth::preauth(duo, &api.integration, &subject, None, &*world.clock).await {
+        Ok(preauth) => FactValue::Word(preauth.result.as_str().to_owned()),
+        Err(error) => {
+            tracing::warn!(%error, "Duo's preauth did not answer");
+            FactValue::Unknown
+        }
+    }
 }
 
 async fn health(generation: &Generation, world: &World) -> FactValue {

@@ -234,7 +234,8 @@ impl<'e> Visit<'e> {
         } = page
         {
             let transaction = &self.asked.transaction;
-            tracing::warn!(transaction, ?problem, "the Duo step stopped");
+            let why = trouble(problem);
+            tracing::warn!(transaction, why, "the Duo step stopped");
         }
     }
 
@@ -335,6 +336,16 @@ fn password_problem(problem: PasswordProblem) -> &'static str {
         PasswordProblem::Missing => "missing",
         PasswordProblem::Refused => "refused",
         PasswordProblem::Unavailable => "unavailable",
+    }
+}
+
+/// What an administrator needs to know: whose fault it is, and how far the clock is off.
+fn trouble(problem: &DuoProblem) -> String {
+    match problem {
+        DuoProblem::Unavailable(error) => format!("health check: {error}"),
+        DuoProblem::Exchange(error) => format!("code exchange: {error}"),
+        DuoProblem::Token(error) => format!("result token: {error}"),
+        other => format!("{other:?}"),
     }
 }
 

@@ -26,11 +26,19 @@ pub enum Context {
     DuoState,
     /// How often a user was sent to Duo lately.
     DuoStarts,
+    /// Which of Duo's users are which of ours, by integration.
+    DuoUsers,
 }
 
 impl Context {
     /// Every context.
-    pub const ALL: [Self; 4] = [Self::Login, Self::Session, Self::DuoState, Self::DuoStarts];
+    pub const ALL: [Self; 5] = [
+        Self::Login,
+        Self::Session,
+        Self::DuoState,
+        Self::DuoStarts,
+        Self::DuoUsers,
+    ];
 
     /// The context's name in a store.
     pub fn as_str(self) -> &'static str {
@@ -39,6 +47,7 @@ impl Context {
             Self::Session => "session",
             Self::DuoState => "duo-state",
             Self::DuoStarts => "duo-starts",
+            Self::DuoUsers => "duo-users",
         }
     }
 }

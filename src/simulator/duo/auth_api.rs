@@ -295,9 +295,10 @@ fn begun(call: &Call<'_>, state: &mut State, txid: &str, mut steps: VecDeque<Val
     Reply::ok(&steps.pop_back().unwrap_or_default())
 }
 
-/// `GET /auth/v2/auth_status`: each state once; the last one stays.
+/// `GET /auth/v2/auth_status`: each state once, and a call waits for the next one; the last stays.
 pub(super) fn auth_status(call: &Call<'_>, state: &mut State) -> Reply {
     let answered = signed(call).and_then(|_| {
+        let patience = state.settings.answer_seconds;
         let steps = state
             .transactions
             .get_mut(call.parameter("txid"))
@@ -307,8 +308,15 @@ pub(super) fn auth_status(call: &Call<'_>, state: &mut State) -> Reply {
         } else {
             steps.front().cloned()
         };
-        step.map(|step| Reply::ok(&step))
-            .ok_or_else(|| failure(50_001, "Unknown internal error"))
+        let mut reply = step
+            .map(|step| Reply::ok(&step))
+            .ok_or_else(|| failure(50_001, "Unknown internal error"))?;
+        let told = state.told.insert(call.parameter("txid").to_owned());
+        // The first call tells what is going on, the next one waits until the user has answered.
+        if !told && state.answered.insert(call.parameter("txid").to_owned()) {
+            reply.disturbance.delay = patience;
+        }
+        Ok(reply)
     });
     sent(answered)
 }

@@ -36,7 +36,7 @@ pub(super) fn prompt(call: &Call<'_>, state: &mut State) -> Reply {
     // A user may have been locked out, or scripted, since the page was shown.
     let settled = match state.decide(&authorization.username, call.now) {
         Decision::Settled(outcome) => Some(outcome),
-        Decision::Ask => offered(call.parameter("choice")),
+        Decision::Ask => typed(call, state, &authorization.username),
         Decision::Enrol => offered(call.parameter("choice")).map(|chosen| {
             // Whoever is not enrolled proves themselves by enrolling.
             let enrolled = Outcome::named("enroll").filter(|_| chosen.allows());
@@ -47,6 +47,22 @@ pub(super) fn prompt(call: &Call<'_>, state: &mut State) -> Reply {
         Some(outcome) => oidc::conclude(call, state, &authorization, &outcome, Some(sid)),
         None => form(&authorization.username, sid),
     }
+}
+
+/// The button's outcome; a passcode that was typed has to be right.
+fn typed(call: &Call<'_>, state: &mut State, username: &str) -> Option<Outcome> {
+    let (choice, code) = (call.parameter("choice"), call.parameter("passcode"));
+    let chosen = match choice {
+        "passcode" if !code.is_empty() && code != state.settings.passcode => {
+            if state.spend_bypass_code(username, code) {
+                "bypass-code"
+            } else {
+                return Outcome::named("invalid-passcode");
+            }
+        }
+        choice => choice,
+    };
+    offered(chosen)
 }
 
 fn offered(choice: &str) -> Option<Outcome> {
@@ -63,7 +79,9 @@ fn form(username: &str, sid: &str) -> Reply {
         "<p>A simulator on this machine plays Duo. Choose how the login of \
          <strong>{}</strong> goes on.</p>\n\
          <form method=\"post\" action=\"/frame/v4/prompt\">\n\
-         <input type=\"hidden\" name=\"sid\" value=\"{}\">\n{buttons}\n</form>",
+         <input type=\"hidden\" name=\"sid\" value=\"{}\">\n{buttons}\n\
+         <label>Passcode (empty: the right one) \
+         <input name=\"passcode\" value=\"\" inputmode=\"numeric\" autocomplete=\"off\"></label>\n</form>",
         escaped(username),
         escaped(sid),
     );

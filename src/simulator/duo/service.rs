@@ -88,7 +88,7 @@ fn hex(bytes: &[u8]) -> String {
 type Endpoint = fn(&Call<'_>, &mut State) -> Reply;
 
 /// Method, path, name for faults and the request log, and who answers.
-const ENDPOINTS: [(&str, &str, &str, Endpoint); 18] = [
+const ENDPOINTS: [(&str, &str, &str, Endpoint); 19] = [
     (
         "POST",
         "/oauth/v1/health_check",
@@ -119,6 +119,7 @@ const ENDPOINTS: [(&str, &str, &str, Endpoint); 18] = [
         auth_api::auth_status,
     ),
     ("GET", "/admin/v1/users", "users", admin_api::users),
+    ("GET", "/admin/v1/users/*", "user", admin_api::user),
     (
         "GET",
         "/admin/v2/logs/authentication",
@@ -151,7 +152,7 @@ impl Service {
     pub(super) fn answer(&self, arrival: &Arrival) -> Reply {
         let path = ENDPOINTS
             .iter()
-            .filter(|(_, path, ..)| *path == arrival.path);
+            .filter(|(_, path, ..)| fits(path, &arrival.path));
         let found = path.clone().find(|(method, ..)| *method == arrival.method);
         let name = found.or(path.clone().next()).map_or("unknown", |row| row.2);
         let mut state = self.state();
@@ -240,8 +241,20 @@ fn faulted(call: &Call<'_>, state: &mut State, name: &str, endpoint: Endpoint) -
     if call.faults.contains(&FaultKind::ExtraMember) {
         add_member(&mut reply);
     }
-    reply.disturbance = fault::disturbance(&call.faults);
+    let faulty = fault::disturbance(&call.faults);
+    // What the endpoint itself waits for stays, unless a fault waits longer.
+    reply.disturbance.delay = reply.disturbance.delay.max(faulty.delay);
+    reply.disturbance.pause = faulty.pause;
+    reply.disturbance.reset = faulty.reset;
     reply
+}
+
+/// The endpoint's own path, or one member of the list that ends in a star.
+fn fits(path: &str, arrived: &str) -> bool {
+    match path.strip_suffix('*') {
+        Some(list) => arrived.strip_prefix(list).is_some_and(|id| !id.is_empty()),
+        None => path == arrived,
+    }
 }
 
 fn trouble(status: u16) -> Reply {

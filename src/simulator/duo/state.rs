@@ -5,7 +5,7 @@ use super::outcome::Outcome;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// How many arrived requests and log entries are kept.
 const KEPT: usize = 1000;
@@ -23,6 +23,9 @@ pub(super) struct State {
     pub(super) prompts: BTreeMap<String, Authorization>,
     pub(super) codes: BTreeMap<String, Grant>,
     pub(super) transactions: BTreeMap<String, VecDeque<Value>>,
+    /// Transactions whose first state was told, and those whose end was.
+    pub(super) told: BTreeSet<String>,
+    pub(super) answered: BTreeSet<String>,
     pub(super) requests: VecDeque<Value>,
     pub(super) log: VecDeque<Value>,
 }
@@ -44,6 +47,8 @@ pub(super) struct Settings {
     pub(super) refuse_query_mismatch: bool,
     /// Whose passcode is right.
     pub(super) passcode: String,
+    /// How long a user takes to answer a push or a phone call, in seconds.
+    pub(super) answer_seconds: u64,
 }
 
 impl Default for Settings {
@@ -57,6 +62,7 @@ impl Default for Settings {
             health_fail_status: 200,
             refuse_query_mismatch: false,
             passcode: "123456".to_owned(),
+            answer_seconds: 0,
         }
     }
 }
@@ -97,6 +103,7 @@ pub(super) struct User {
     pub(super) is_enrolled: bool,
     pub(super) groups: Vec<String>,
     pub(super) email: Option<String>,
+    pub(super) aliases: Vec<String>,
     pub(super) bypass_codes: Vec<String>,
     #[serde(skip)]
     pub(super) failures: u32,
@@ -113,6 +120,7 @@ impl Default for User {
             is_enrolled: true,
             groups: Vec::new(),
             email: None,
+            aliases: Vec::new(),
             bypass_codes: Vec::new(),
             failures: 0,
             locked_at: None,

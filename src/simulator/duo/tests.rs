@@ -5,7 +5,7 @@ use crate::config::settings::{DuoHttpSettings, DuoTrust};
 use crate::duo::claims::{self, ClaimError, Expected, VerifiedClaims};
 use crate::duo::integration::Integration;
 use crate::duo::jwt;
-use crate::duo::oidc::{self, AuthorizeParameters, DuoError, FormRequest, HttpAnswer};
+use crate::duo::oidc::{self, AuthorizeParameters, DuoError, FormRequest};
 use crate::duo::secret::Secret;
 use crate::server::back_end::DuoClient as _;
 use crate::server::back_end::duo::{HttpDuoClient, install_tls_provider};
@@ -494,48 +494,58 @@ fn it_listens_beyond_loopback_only_when_told() {
 }
 
 #[tokio::test]
-async fn the_auth_api_is_spoken_by_our_own_messages() {
-    use crate::duo::auth_api::{self, AuthStatus, Factor, PreauthResult, Subject};
+async fn the_auth_api_is_spoken_by_our_own_client() {
+    use crate::duo::auth_api::{
+        AuthRequest, AuthStatus, EnrolStatus, Factor, PreauthResult, Subject,
+    };
+    use crate::server::back_end::duo::auth;
     let mut api = application();
     api.kind = ApplicationKind::AuthApi;
     let bench = bench_with(Options::on_loopback(vec![api]));
-    let send = async |call: auth_api::ApiCall| {
-        let mut request = match call.method {
-            "POST" => bench.browser.post(&call.url),
-            _ => bench.browser.get(&call.url),
-        };
-        for (name, value) in &call.headers {
-            request = request.header(*name, value);
-        }
-        let response = request.body(call.body).send().await.unwrap();
-        HttpAnswer::Response {
-            status: response.status().as_u16(),
-            headers: vec![],
-            body: response.bytes().await.unwrap().to_vec(),
-        }
-    };
-    let now = SystemClock.now();
-    let integration = &bench.integration;
+    let (duo, integration) = (&bench.client, &bench.integration);
+    assert_eq!(auth::check(duo, integration, &SystemClock).await, Ok(()));
     let alice = Subject::Username("alice".to_owned());
-    let answer = send(auth_api::check(integration, now)).await;
-    assert_eq!(auth_api::read_check(&answer), Ok(()));
-    let answer = send(auth_api::preauth(integration, &alice, None, now)).await;
-    let preauth = auth_api::read_preauth(&answer).unwrap();
+    let preauth = auth::preauth(duo, integration, &alice, None, &SystemClock).await;
+    let preauth = preauth.unwrap();
     assert_eq!(preauth.result, PreauthResult::Auth);
-    let push = Factor::Push(preauth.devices[0].device.clone());
-    let answer = send(auth_api::auth(integration, &alice, &push, None, now)).await;
-    let txid = auth_api::read_async_auth(&answer).unwrap();
-    let status = async || {
-        let answer = send(auth_api::auth_status(integration, &txid, now)).await;
-        auth_api::read_auth_status(&answer).unwrap()
-    };
-    assert!(matches!(status().await, AuthStatus::Waiting(_)));
-    assert!(matches!(status().await, AuthStatus::Allowed(_)));
+    let device = || preauth.devices[0].device.clone();
+    for (factor, allowed) in [
+        (Factor::Auto("auto".to_owned()), true),
+        (Factor::Push(device()), true),
+        (Factor::Phone(device()), true),
+        (Factor::Passcode("123456".to_owned()), true),
+        (Factor::Passcode("000000".to_owned()), false),
+        (Factor::Sms(device()), false),
+    ] {
+        let request = AuthRequest {
+            subject: alice.clone(),
+            factor,
+            client_ip: Some("192.0.2.7".to_owned()),
+            push_info: Vec::new(),
+        };
+        let end = auth::authenticate(duo, integration, &request, &SystemClock).await;
+        let end = end.unwrap();
+        assert_eq!(
+            matches!(end, AuthStatus::Allowed(_)),
+            allowed,
+            "{request:?}"
+        );
+    }
+    let begun = auth::enroll(duo, integration, "new", 600, &SystemClock).await;
+    let begun = begun.unwrap();
+    let status = async || auth::enroll_status(duo, integration, &begun, &SystemClock).await;
+    assert_eq!(status().await, Ok(EnrolStatus::Waiting));
+    bench
+        .browser
+        .get(&begun.activation_url)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(status().await, Ok(EnrolStatus::Success));
     let mut wrong = integration.clone();
     wrong.client_secret = Secret::new("w".repeat(40));
-    let answer = send(auth_api::check(&wrong, now)).await;
-    assert!(matches!(
-        auth_api::read_check(&answer),
-        Err(DuoError::Refused(401, _))
-    ));
+    assert_eq!(
+        auth::check(duo, &wrong, &SystemClock).await,
+        Err(DuoError::WrongSecret)
+    );
 }

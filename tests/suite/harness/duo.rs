@@ -20,6 +20,16 @@ impl Duo {
     pub(crate) const CLIENT_ID: &str = "DIVESTIBULE000000001";
     pub(crate) const CLIENT_SECRET: &str = "SimulatedSecretOfFortyLettersAndDigits01";
 
+    /// Applications of the other kinds.
+    pub(crate) const AUTH_API: [&str; 2] = [
+        "DIAUTHAPIAUTHAPI0001",
+        "auth0123456789abcdefghijABCDEFGHIJ012345",
+    ];
+    pub(crate) const ADMIN_API: [&str; 2] = [
+        "DIADMINAPIADMINAPI01",
+        "admn0123456789abcdefghijABCDEFGHIJ012345",
+    ];
+
     /// `vestibule duo simulate`: its prompt is a page whose first button approves.
     pub(crate) fn start(directory: &Path) -> Self {
         let (listen, control) = (port::free(), port::free());
@@ -40,7 +50,9 @@ impl Duo {
                 "--client-secret",
                 Self::CLIENT_SECRET,
             ])
-            .args(["--control", &format!("127.0.0.1:{control}")]);
+            .args(["--control", &format!("127.0.0.1:{control}")])
+            .args(["--auth-api", &Self::AUTH_API.join(":")])
+            .args(["--admin-api", &Self::ADMIN_API.join(":")]);
         let mut process = Process::start("duo-simulator", directory, &mut command);
         let ready: Value = process.wait_until(|printed| {
             printed
@@ -66,6 +78,16 @@ impl Duo {
             "/fault",
             &json!({ "endpoint": endpoint, "kind": kind, "times": times }),
         );
+    }
+
+    /// A fault with all its members.
+    pub(crate) fn fault_as(&self, fault: &Value) {
+        self.command("/fault", fault);
+    }
+
+    /// A user as Duo's administrator would have made them.
+    pub(crate) fn user(&self, user: &Value) {
+        self.command("/user", user);
     }
 
     /// Back to the prompt, without faults.

@@ -151,13 +151,11 @@ impl GuardedDuoClient {
             Request::Api(_) | Request::Form(_) => self.limits.deadline,
         };
         let attempts = self.attempts(integration, host, request, nature);
-        match tokio::time::timeout(deadline, attempts).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                self.failed(host, &integration.api_host);
-                transport("timeout")
-            }
-        }
+        let Ok(answer) = tokio::time::timeout(deadline, attempts).await else {
+            self.failed(host, &integration.api_host);
+            return transport("timeout");
+        };
+        answer
     }
 
     async fn attempts(

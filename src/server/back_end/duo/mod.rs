@@ -3,6 +3,8 @@
 //! HTTPS only, no redirects, no proxy unless the operator names one, bounded in time and size.
 //! [`guard`] bounds what an outage of Duo can do to everybody else.
 
+pub mod admin;
+pub mod auth;
 mod circuit;
 pub mod guard;
 mod trust;
