@@ -5,6 +5,7 @@ mod sign;
 mod verify;
 
 pub use sign::sign;
+pub(crate) use verify::{Reference, verify_signed_info};
 pub use verify::{verify_detached, verify_enveloped, verify_enveloped_within};
 
 use crate::saml::xml::namespace::Namespace;

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 pub(super) const MD: &str = "urn:oasis:names:tc:SAML:2.0:metadata";
 
 /// Budgets of a document: a federation's aggregate is large, but never deep.
-const LIMITS: Limits = Limits {
+pub(super) const LIMITS: Limits = Limits {
     bytes: 256 * 1024 * 1024,
     depth: 50,
     nodes: 50_000_000,
@@ -17,7 +17,7 @@ const LIMITS: Limits = Limits {
 };
 
 /// The longest entityID that SAML metadata 2.2.1 allows.
-const MAX_ENTITY_ID: usize = 1024;
+pub(super) const MAX_ENTITY_ID: usize = 1024;
 
 /// Parses one metadata document: an `EntityDescriptor`, or `EntitiesDescriptor`s nested to any
 /// depth allowed by the reader. Entities without an SP role are skipped.
@@ -46,15 +46,28 @@ pub fn parse(xml: &[u8]) -> Result<Document, MetadataError> {
 }
 
 /// What an entity inherits from the groups around it.
-#[derive(Clone, Default)]
-struct Scope {
-    valid_until: Option<Timestamp>,
+#[derive(Clone, Debug, Default)]
+pub(super) struct Scope {
+    pub(super) valid_until: Option<Timestamp>,
     groups: Vec<String>,
+    unusable: bool,
 }
 
 impl Scope {
+    /// Of a group with an error: nothing in it is used.
+    pub(super) fn unusable() -> Self {
+        Self {
+            unusable: true,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn is_unusable(&self) -> bool {
+        self.unusable
+    }
+
     /// The scope inside `element`; the strictest `validUntil` counts (SAML metadata 2.3.1).
-    fn inside(&self, element: &Element) -> Result<Self, MetadataError> {
+    pub(super) fn inside(&self, element: &Element) -> Result<Self, MetadataError> {
         let own = valid_until(element).map_err(|reason| MetadataError { reason })?;
         let mut groups = self.groups.clone();
         if element.is(MD, "EntitiesDescriptor") {
@@ -63,6 +76,7 @@ impl Scope {
         Ok(Self {
             valid_until: strictest(self.valid_until, own),
             groups,
+            unusable: self.unusable,
         })
     }
 }
@@ -111,10 +125,14 @@ impl Notes {
             self.0.push(reason);
         }
     }
+
+    pub(super) fn into_reasons(self) -> Vec<&'static str> {
+        self.0
+    }
 }
 
 /// The entity; `None` when it has no SP role that speaks SAML 2.0.
-fn entity(
+pub(super) fn entity(
     element: &Element,
     scope: &Scope,
     notes: &mut Notes,

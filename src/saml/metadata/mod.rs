@@ -4,6 +4,7 @@
 //! (IIP-EXT01); an entity with errors is skipped and the rest of its document used.
 
 mod acs;
+pub mod aggregate;
 mod display_name;
 mod document;
 mod extensions;

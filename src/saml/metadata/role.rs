@@ -13,10 +13,14 @@ const ASSERTION: &str = "urn:oasis:names:tc:SAML:2.0:assertion";
 
 /// The SP roles that support SAML 2.0; an entity may have several roles of one kind.
 pub(super) fn saml2_sp_roles(entity: &Element) -> impl Iterator<Item = &Element> {
-    entity.all(MD, "SPSSODescriptor").filter(|role| {
-        role.attribute("protocolSupportEnumeration")
-            .is_some_and(|list| list.split_ascii_whitespace().any(|uri| uri == PROTOCOL))
-    })
+    entity
+        .all(MD, "SPSSODescriptor")
+        .filter(|role| speaks_saml2(role.attribute("protocolSupportEnumeration")))
+}
+
+/// Whether a `protocolSupportEnumeration` names SAML 2.0.
+pub(super) fn speaks_saml2(list: Option<&str>) -> bool {
+    list.is_some_and(|list| list.split_ascii_whitespace().any(|uri| uri == PROTOCOL))
 }
 
 /// All roles as one: what one of them demands is demanded, what one of them offers is offered

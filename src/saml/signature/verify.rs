@@ -10,6 +10,7 @@ use crate::saml::xml::namespace::Namespace;
 use crate::saml::xml::reader::{Element, Node};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use openssl::hash::MessageDigest;
 
 const DS: &str = Namespace::SIGNATURE.uri;
 
@@ -34,6 +35,49 @@ pub fn verify_enveloped_within(
     let (Some(signature), None) = (signatures.next(), signatures.next()) else {
         return refused("not exactly one signature on the root element");
     };
+    let reference = verify_signed_info(root, around, signature, keys)?;
+    let prefixes: Vec<&str> = reference.prefixes.iter().map(String::as_str).collect();
+    let octets = canonicalise(
+        root,
+        &Options {
+            ancestors: around,
+            inclusive: &prefixes,
+            omit: Some(signature),
+        },
+    );
+    match openssl::hash::hash(reference.digest, octets.as_bytes()) {
+        Ok(computed) => reference.check(&computed),
+        Err(_) => refused(WRONG_DIGEST),
+    }
+}
+
+/// A Reference to the root that a trusted key signed: what the root's digest has to be.
+pub(crate) struct Reference {
+    /// `InclusiveNamespaces/@PrefixList` of its exclusive C14N.
+    pub(crate) prefixes: Vec<String>,
+    /// `DigestMethod`.
+    pub(crate) digest: MessageDigest,
+    value: Vec<u8>,
+}
+
+impl Reference {
+    /// Compares the digest of the root without its signature.
+    pub(crate) fn check(&self, computed: &[u8]) -> Result<(), SignatureError> {
+        if computed == self.value {
+            return Ok(());
+        }
+        refused(WRONG_DIGEST)
+    }
+}
+
+/// Verifies the signature over `SignedInfo` itself, the root's start tag being enough; the digest
+/// remains to be checked.
+pub(crate) fn verify_signed_info(
+    root: &Element,
+    around: &[&Element],
+    signature: &Element,
+    keys: &[TrustedKey],
+) -> Result<Reference, SignatureError> {
     let (info, value) = signature_parts(signature)?;
     let [method, signature_method, reference] = exactly(
         info,
@@ -41,7 +85,7 @@ pub fn verify_enveloped_within(
     )?;
     let prefixes = exclusive_c14n(method)?;
     let signature_method = SignatureMethod::from_uri(algorithm(signature_method)?)?;
-    check_digest(root, around, reference)?;
+    let reference = root_reference(root, reference)?;
     let octets = canonicalise(
         info,
         &Options {
@@ -50,7 +94,8 @@ pub fn verify_enveloped_within(
             omit: None,
         },
     );
-    check_value(keys, signature_method, octets.as_bytes(), &base64(value)?)
+    check_value(keys, signature_method, octets.as_bytes(), &base64(value)?)?;
+    Ok(reference)
 }
 
 /// Verifies a Redirect-binding signature over the received octets (SAML bindings 3.4.4.1).
@@ -99,11 +144,7 @@ fn signature_parts(signature: &Element) -> Result<(&Element, &Element), Signatur
     }
 }
 
-fn check_digest(
-    root: &Element,
-    around: &[&Element],
-    reference: &Element,
-) -> Result<(), SignatureError> {
+fn root_reference(root: &Element, reference: &Element) -> Result<Reference, SignatureError> {
     let id = root.attribute("ID").filter(|id| !id.is_empty());
     let target = reference
         .attribute("URI")
@@ -118,20 +159,11 @@ fn check_digest(
         return refused("the first transform is not the enveloped-signature transform");
     }
     let prefixes = exclusive_c14n(exclusive)?;
-    let octets = canonicalise(
-        root,
-        &Options {
-            ancestors: around,
-            inclusive: &prefixes,
-            // The caller saw that it is the only one.
-            omit: root.first(DS, "Signature"),
-        },
-    );
-    let computed = openssl::hash::hash(digest(algorithm(digest_method)?)?, octets.as_bytes());
-    match computed {
-        Ok(computed) if *computed == *base64(digest_value)? => Ok(()),
-        _ => refused(WRONG_DIGEST),
-    }
+    Ok(Reference {
+        prefixes: prefixes.into_iter().map(str::to_owned).collect(),
+        digest: digest(algorithm(digest_method)?)?,
+        value: base64(digest_value)?,
+    })
 }
 
 /// The `InclusiveNamespaces` prefixes of a method or transform that must be exclusive C14N without

@@ -1,5 +1,9 @@
 //! Exclusive XML Canonicalization 1.0 without comments, of a subtree.
 
+mod stream;
+
+pub(crate) use stream::Stream;
+
 use super::escape;
 use super::namespace::Namespace;
 use super::reader::{Attribute, Element, Node};

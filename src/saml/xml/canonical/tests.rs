@@ -1,5 +1,7 @@
-use super::{Options, canonicalise};
-use crate::saml::xml::reader::{Element, Limits, parse};
+use super::{Options, Stream, canonicalise};
+use crate::saml::xml::reader::{
+    Element, Limits, Sink, Tag as StartTag, XmlError, parse, parse_within, walk,
+};
 use crate::saml::xml::second_opinion;
 use proptest::prelude::*;
 
@@ -195,7 +197,65 @@ const SLIPS: &[&str] = &[
     " ",
 ];
 
+/// The canonical form that the walk makes, and where each element stands.
+struct Walked<'o> {
+    stream: Stream<Box<dyn FnMut(&[u8]) + 'o>>,
+    starts: Vec<usize>,
+    spans: Vec<(usize, usize)>,
+}
+
+impl Sink for Walked<'_> {
+    fn open(&mut self, tag: &StartTag<'_>) -> Result<(), XmlError> {
+        self.starts.push(tag.start);
+        self.stream.open(tag);
+        Ok(())
+    }
+
+    fn text(&mut self, text: &str) -> Result<(), XmlError> {
+        self.stream.text(text);
+        Ok(())
+    }
+
+    fn close(&mut self, end: usize) -> Result<(), XmlError> {
+        self.spans.push((self.starts.pop().unwrap(), end));
+        self.stream.close();
+        Ok(())
+    }
+}
+
+fn streamed(xml: &str, inclusive: &[&str]) -> (String, Vec<(usize, usize)>) {
+    let mut octets = Vec::new();
+    let spans = {
+        let out: Box<dyn FnMut(&[u8]) + '_> = Box::new(|piece| octets.extend_from_slice(piece));
+        let mut walked = Walked {
+            stream: Stream::new(inclusive, out),
+            starts: Vec::new(),
+            spans: Vec::new(),
+        };
+        walk(xml.as_bytes(), &Limits::MESSAGE, &[], &mut walked).unwrap();
+        walked.spans
+    };
+    (String::from_utf8(octets).unwrap(), spans)
+}
+
 proptest! {
+    #[test]
+    fn the_stream_has_the_tree_s_form_and_knows_where_elements_stand(
+        inner in element(),
+        inclusive in prop::sample::subsequence(vec!["#default", "a", "b", "absent"], 0..4),
+    ) {
+        let xml = format!("\u{FEFF}<r xmlns:a='urn:a' xmlns:b='urn:b'>\r\n{inner}</r>");
+        let options = Options { inclusive: &inclusive, ..Options::default() };
+        let (form, spans) = streamed(&xml, &inclusive);
+        prop_assert_eq!(form, canonicalise(&read(&xml), &options));
+        for (start, end) in spans {
+            let element = &xml[start..end];
+            prop_assert!(element.starts_with('<') && element.ends_with('>'), "{}", element);
+            let declarations = [("a", "urn:a"), ("b", "urn:b")].map(|(p, u)| (p.into(), u.into()));
+            prop_assert!(parse_within(element.as_bytes(), &Limits::MESSAGE, &declarations).is_ok());
+        }
+    }
+
     #[test]
     fn random_documents_have_the_canonical_form_that_libxml2_gives_them(inner in element()) {
         let xml = format!("<r xmlns:a='urn:a' xmlns:b='urn:b'>{inner}</r>");

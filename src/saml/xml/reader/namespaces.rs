@@ -16,11 +16,16 @@ pub(super) struct Namespaces {
 }
 
 impl Namespaces {
-    /// Opens an element's scope and returns the declarations it makes.
-    pub(super) fn enter(
-        &mut self,
-        attributes: &[RawAttribute<'_>],
-    ) -> Result<Vec<(String, String)>, XmlError> {
+    /// These in scope already.
+    pub(super) fn within(declarations: &[(String, String)]) -> Self {
+        Self {
+            bindings: declarations.to_vec(),
+            marks: Vec::new(),
+        }
+    }
+
+    /// Opens an element's scope with the declarations it makes.
+    pub(super) fn enter(&mut self, attributes: &[RawAttribute<'_>]) -> Result<(), XmlError> {
         let mark = self.bindings.len();
         self.marks.push(mark);
         for attribute in attributes.iter().filter(|a| a.is_declaration()) {
@@ -32,7 +37,13 @@ impl Namespaces {
             check_declaration(attribute.name, prefix, &uri)?;
             self.bindings.push((prefix.to_owned(), uri));
         }
-        Ok(self.bindings[mark..].to_vec())
+        Ok(())
+    }
+
+    /// The declarations that the innermost open element makes.
+    pub(super) fn innermost(&self) -> &[(String, String)] {
+        let mark = self.marks.last().copied().unwrap_or_default();
+        &self.bindings[mark..]
     }
 
     /// Closes the scope of the innermost element.
