@@ -5,11 +5,12 @@ use crate::config;
 use crate::config::error::ConfigError;
 use crate::config::settings::Settings;
 use crate::saml::key::SigningKey;
-use crate::saml::metadata;
+use crate::saml::metadata::Warning;
+use crate::server::metadata::Metadata;
+use crate::server::world::{Clock as _, SystemClock};
 use openssl::asn1::Asn1Time;
 use openssl::x509::X509;
 use std::fs;
-use std::path::Path;
 use std::process::ExitCode;
 
 /// Nothing to say.
@@ -112,55 +113,33 @@ fn print_json(findings: &[ConfigError], facts: &Facts, code: u8) {
     say(&report.to_string());
 }
 
-/// Every metadata file parses and holds relying parties; how many there are.
+/// Every source that is on this machine can be read; how many relying parties there are.
 fn relying_parties(settings: &Settings) -> (Vec<ConfigError>, usize) {
+    let metadata = Metadata::open(&settings.metadata, SystemClock.now());
     let mut findings = Vec::new();
-    let mut entities = 0;
-    let folder = &settings.metadata.folder;
-    let Ok(entries) = fs::read_dir(folder) else {
-        return (vec![no_metadata(folder)], 0);
-    };
-    for entry in entries.flatten() {
-        let path = entry.path();
-        if path.extension().is_none_or(|extension| extension != "xml") {
-            continue;
-        }
-        let name = format!("metadata/{}", entry.file_name().to_string_lossy());
-        let parsed = fs::read(&path)
-            .map_err(|error| error.to_string())
-            .and_then(|xml| metadata::parse(&xml).map_err(|error| error.to_string()));
-        match parsed {
-            Ok(document) => {
-                entities += document.entities.len();
-                let warnings = document.warnings.iter();
-                findings.extend(warnings.map(|warning| skipped(&name, warning)));
-            }
-            Err(reason) => findings.push(
-                ConfigError::error(&name)
-                    .at(&name, 0)
-                    .found(reason)
-                    .expected("SAML metadata of relying parties")
-                    .fix("replace the file, or remove it"),
-            ),
-        }
+    for status in metadata.statuses(SystemClock.now()) {
+        let finding = status.problem.map(|problem| {
+            ConfigError::error(&status.name)
+                .at(&status.place, 0)
+                .found(problem)
+                .expected("SAML metadata of relying parties")
+                .fix("replace the document, or remove it")
+        });
+        findings.extend(finding);
     }
-    (findings, entities)
+    let snapshot = metadata.current();
+    for (source, held) in snapshot.documents() {
+        let warnings = held.warnings.iter();
+        findings.extend(warnings.map(|warning| skipped(source, warning)));
+    }
+    (findings, snapshot.len())
 }
 
-fn skipped(file: &str, warning: &metadata::Warning) -> ConfigError {
-    ConfigError::warning(file)
-        .at(file, 0)
+fn skipped(source: &str, warning: &Warning) -> ConfigError {
+    ConfigError::warning(source)
         .found(warning.to_string())
         .expected("metadata that can be used whole")
         .fix("ask the relying party for a corrected document")
-}
-
-fn no_metadata(folder: &Path) -> ConfigError {
-    ConfigError::warning("metadata")
-        .at("metadata", 0)
-        .found(format!("no folder {}", folder.display()))
-        .expected("a folder with relying parties' metadata")
-        .fix("make it and put *.xml files in it")
 }
 
 /// Published certificates that have ended or soon will.

@@ -8,6 +8,7 @@
 pub mod error;
 pub mod keys;
 mod layers;
+pub mod metadata;
 mod nearest;
 pub mod properties;
 pub mod raw;
@@ -75,6 +76,10 @@ pub fn files_named(raw: &Raw) -> Vec<String> {
         .filter(|key| key.kind == Kind::File)
         .filter_map(|key| values.value(key.name).ok()?)
         .collect();
+    let of_families = values.keys().filter(|(key, _)| {
+        keys::find(key).is_some_and(|row| row.kind == Kind::File && row.name != *key)
+    });
+    named.extend(of_families.filter_map(|(key, _)| values.value(key).ok()?));
     let trusted = values.value(read::DUO_TRUST).ok().flatten();
     named.extend(trusted.map(|text| value::list(&text)).unwrap_or_default());
     named.iter().map(|path| raw.file_path(path)).collect()

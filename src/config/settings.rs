@@ -1,6 +1,7 @@
 //! Checked settings: immutable, one value per generation of the configuration.
 
 use crate::authn::rules::Rules;
+use crate::config::metadata::MetadataSettings;
 use crate::duo::integration::Integration;
 use crate::saml::key::SigningKey;
 use crate::saml::own_metadata::OwnMetadata;
@@ -291,13 +292,4 @@ pub enum DuoTrust {
     System,
     /// PEM contents of operator's files.
     Pem(Vec<Vec<u8>>),
-}
-
-/// Where relying parties' metadata comes from.
-#[derive(Clone, Debug)]
-pub struct MetadataSettings {
-    /// `metadata/` of the home, always first.
-    pub folder: PathBuf,
-    /// How often the folder is looked at.
-    pub poll_interval: Duration,
 }

@@ -2,7 +2,7 @@
 
 use crate::config::settings::{Settings, StorageSettings};
 use crate::server::generation::Generation;
-use crate::server::metadata::MetadataFolder;
+use crate::server::metadata::Metadata;
 use crate::server::replay::ReplayCache;
 use crate::server::storage::memory::Memory;
 use crate::server::storage::redb::Redb;
@@ -27,7 +27,7 @@ pub struct App {
     /// Requests seen.
     pub replay: ReplayCache,
     /// Relying parties.
-    pub metadata: MetadataFolder,
+    pub metadata: Arc<Metadata>,
     /// When it started.
     pub started: Timestamp,
     generation: ArcSwap<Generation>,
@@ -39,7 +39,7 @@ impl App {
         let storage =
             open(&settings.storage, Arc::clone(&world.clock)).map_err(|error| error.to_string())?;
         Ok(Self {
-            metadata: MetadataFolder::open(&settings.metadata.folder),
+            metadata: Arc::new(Metadata::open(&settings.metadata, world.now())),
             generation: ArcSwap::from_pointee(Generation::build(settings, &world)?),
             replay: ReplayCache::new(REPLAY_RECORDS),
             started: world.now(),
@@ -55,7 +55,8 @@ impl App {
 
     /// Puts another generation in force; logins of the old one start again from their requests.
     pub fn replace(&self, generation: Generation) {
-        self.metadata.move_to(&generation.settings.metadata.folder);
+        let metadata = &generation.settings.metadata;
+        self.metadata.configure(metadata, self.world.now());
         self.generation.store(Arc::new(generation));
     }
 }

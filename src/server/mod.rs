@@ -149,7 +149,7 @@ impl Handle {
 
     /// Looks at the metadata folder; the server does so by itself all the time.
     pub fn look_at_metadata(&self) {
-        self.app.metadata.look();
+        self.app.metadata.look(self.app.world.now());
     }
 }
 
@@ -164,9 +164,11 @@ async fn sweep_forever(app: Arc<App>) {
 
 async fn watch_forever(app: Arc<App>) {
     loop {
+        app.metadata.refresh(app.world.now());
         tokio::time::sleep(app.generation().settings.metadata.poll_interval).await;
         let looking = Arc::clone(&app);
-        let _ = tokio::task::spawn_blocking(move || looking.metadata.look()).await;
+        let look = move || looking.metadata.look(looking.world.now());
+        let _ = tokio::task::spawn_blocking(look).await;
     }
 }
 

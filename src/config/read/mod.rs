@@ -6,6 +6,7 @@ mod duo;
 mod duo_apis;
 mod flows;
 mod identity;
+mod metadata;
 mod operation;
 mod policy;
 mod saml;
@@ -32,6 +33,7 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
     let duo_http = duo::http(reader);
     let duo_auth_api = duo_apis::auth(reader);
     let duo_admin_api = duo_apis::admin(reader);
+    let metadata = metadata::read(reader);
     let keys = keys?;
     let operation = operation?;
     Some(Settings {
@@ -55,7 +57,7 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
         duo_http: duo_http?,
         duo_auth_api,
         duo_admin_api,
-        metadata: operation.metadata,
+        metadata: metadata?,
         fallback_languages: reader.list("idp.ui.fallbackLanguages"),
         fingerprint: reader.raw.fingerprint(),
     })

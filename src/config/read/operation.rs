@@ -1,9 +1,8 @@
-//! How the server runs: listener, sessions, storage, passwords, logs, metadata folder.
+//! How the server runs: listener, sessions, storage, passwords, logs.
 
 use crate::config::reader::Reader;
 use crate::config::settings::{
-    HttpSettings, LoggingSettings, MetadataSettings, PasswordSettings, SessionSettings,
-    StorageSettings, TlsFiles,
+    HttpSettings, LoggingSettings, PasswordSettings, SessionSettings, StorageSettings, TlsFiles,
 };
 use crate::duo::secret::Secret;
 use std::net::SocketAddr;
@@ -16,7 +15,6 @@ pub(super) struct Operation {
     pub(super) storage: StorageSettings,
     pub(super) password: PasswordSettings,
     pub(super) logging: LoggingSettings,
-    pub(super) metadata: MetadataSettings,
 }
 
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<Operation> {
@@ -25,14 +23,12 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Operation> {
     let storage = reader.parsed("vestibule.storage", storage);
     let password = password(reader);
     let logging = logging(reader);
-    let metadata = metadata(reader);
     Some(Operation {
         http: http?,
         session: session?,
         storage: relative_to_home(reader, storage?),
         password: password?,
         logging: logging?,
-        metadata: metadata?,
     })
 }
 
@@ -178,14 +174,6 @@ fn log_filter(reader: &mut Reader<'_>) -> Option<String> {
          actix_web={container},actix_server={container},actix_http={container}",
         root?, ours?
     ))
-}
-
-fn metadata(reader: &mut Reader<'_>) -> Option<MetadataSettings> {
-    let poll_interval = reader.duration("vestibule.metadata.pollInterval");
-    Some(MetadataSettings {
-        folder: PathBuf::from(&reader.raw.home).join("metadata"),
-        poll_interval: poll_interval?,
-    })
 }
 
 #[cfg(test)]

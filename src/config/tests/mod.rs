@@ -272,6 +272,10 @@ fn every_key_of_the_table_is_read() {
         "vestibule.release.x.to = *",
         "vestibule.release.x.attributes = uid",
         "idp.authn.MFA.transition.DuoOIDC.ReselectFlow = fail",
+        "vestibule.metadata.providers = federation",
+        "vestibule.metadata.federation.url = https://federation.example.org/metadata.xml",
+        "vestibule.metadata.federation.entityAttribute.x.name = urn:x",
+        "vestibule.metadata.federation.entityAttribute.x.values = y",
     ] {
         lines = format!("{lines}{line}\n");
     }

@@ -9,6 +9,7 @@ mod display_name;
 mod document;
 mod extensions;
 mod keys;
+pub mod lint;
 mod role;
 mod set;
 #[cfg(test)]

@@ -20,7 +20,7 @@ use crate::saml::metadata::{
 use crate::saml::name_id::NameIdPolicy;
 use crate::saml::proof::{self, Fault, Received, UNKNOWN_RELYING_PARTY};
 use crate::saml::status::{Status, TopStatus, second};
-use crate::saml::xml::reader::Element;
+use crate::saml::xml::reader::{self, Element, Limits};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -156,6 +156,12 @@ const UNRESOLVED: Fault = Fault::new(
     "EndpointResolutionFailed",
     "the requested assertion consumer service is not in the issuer's metadata",
 );
+
+/// Who a message says it is from, unproved: enough to fetch metadata by, and for nothing else.
+pub fn claimed_issuer(inbound: &Inbound) -> Option<String> {
+    let root = reader::parse(&inbound.xml, &Limits::MESSAGE).ok()?;
+    proof::issuer(&root).ok()
+}
 
 /// Proves an inbound message against metadata. The caller still has to check for replay, with
 /// (`issuer`, `id`) as the key, because that needs storage.

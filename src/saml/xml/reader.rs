@@ -74,6 +74,20 @@ pub fn parse(xml: &[u8], limits: &Limits) -> Result<Element, XmlError> {
     parse_within(xml, limits, &[])
 }
 
+/// Parses a part of a document in whose place these namespace declarations are in scope.
+pub(crate) fn parse_within(
+    xml: &[u8],
+    limits: &Limits,
+    declarations: &[(String, String)],
+) -> Result<Element, XmlError> {
+    let mut tree = Tree::default();
+    walk(xml, limits, declarations, &mut tree)?;
+    match tree.finish() {
+        Some(root) => Ok(root),
+        None => refused("document ends before its root element does"),
+    }
+}
+
 /// Parses one element that was cut, in its octets, out of the innermost of `around`: prefixes may be
 /// declared out there (XML Encryption 1.1 4.4 leaves that to the sender).
 pub fn parse_inside(
@@ -108,9 +122,6 @@ fn in_scope<'a>(around: &[&'a Element]) -> BTreeMap<&'a str, &'a str> {
     declarations
         .map(|(prefix, uri)| (prefix.as_str(), uri.as_str()))
         .collect()
-}
-
-    }
 }
 
 #[cfg(test)]

@@ -46,6 +46,7 @@ pub fn status(exchange: &Exchange) -> Result<Reply, Fault> {
         "now": exchange.now.to_string(),
         "configuration": exchange.generation.settings.fingerprint,
         "relying_parties": app.metadata.current().len(),
+        "metadata": app.metadata.statuses(exchange.now),
         "audit_ready": app.world.audit.ready(),
     });
     let octets = format!("{status:#}\n").into_bytes();

@@ -3,7 +3,9 @@
 use crate::response;
 use crate::saml::binding::{Binding, BindingError, Inbound};
 use crate::saml::metadata::EntityDescriptor;
-use crate::saml::request::{AuthnRequest, LocalRefusal, Refusal, RelyingPartyRefusal, accept};
+use crate::saml::request::{
+    AuthnRequest, LocalRefusal, Refusal, RelyingPartyRefusal, accept, claimed_issuer,
+};
 use crate::server::conversation::Asked;
 use crate::server::http::exchange::Exchange;
 use crate::server::http::reply::{Fault, Reply};
@@ -34,7 +36,7 @@ impl<'e> Arrival<'e> {
     }
 
     /// Proves a decoded message and remembers it; what is refused is answered here.
-    pub fn accept(&self, inbound: Result<Inbound, BindingError>) -> Result<Asked, Reply> {
+    pub async fn accept(&self, inbound: Result<Inbound, BindingError>) -> Result<Asked, Reply> {
         let inbound = inbound.map_err(|error| {
             self.refuse(Refusal::Local(LocalRefusal {
                 event: "UnableToDecode",
@@ -42,7 +44,14 @@ impl<'e> Arrival<'e> {
                 claimed_issuer: None,
             }))
         })?;
-        let metadata = self.exchange.app.metadata.current();
+        let metadata = &self.exchange.app.metadata;
+        // Reading the message twice is worth it only where somebody is to be asked.
+        if metadata.current().asks_services()
+            && let Some(issuer) = claimed_issuer(&inbound)
+        {
+            metadata.prepare(&issuer, self.exchange.now).await;
+        }
+        let metadata = metadata.current();
         let acceptance = &self.exchange.generation.settings.acceptance;
         let accepted = accept(&inbound, &*metadata, acceptance, self.exchange.now);
         self.take(accepted)

@@ -22,7 +22,7 @@ pub async fn receive(exchange: &Exchange, body: &[u8]) -> Result<Reply, Fault> {
         return Err(Fault::BAD_REQUEST);
     }
     let arrival = Arrival::new(exchange, Binding::Post);
-    match arrival.accept(decode_post(body)) {
+    match arrival.accept(decode_post(body)).await {
         Ok(asked) => {
             let id = exchange.app.world.id();
             let url = execution_url(exchange, &asked.request, &id);

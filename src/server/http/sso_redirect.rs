@@ -9,7 +9,7 @@ use crate::server::http::visit::{Place, Visit};
 /// The browser's cookies are here: with a session that will do, the answer goes out at once.
 pub async fn receive(exchange: &Exchange) -> Result<Reply, Fault> {
     let arrival = Arrival::new(exchange, Binding::Redirect);
-    match arrival.accept(decode_redirect(exchange.query())) {
+    match arrival.accept(decode_redirect(exchange.query())).await {
         Ok(asked) => {
             let csrf = exchange.app.world.id();
             let visit = Visit::new(exchange, asked, Place::New, csrf).await?;

@@ -18,7 +18,9 @@ pub async fn receive(exchange: &Exchange) -> Result<Reply, Fault> {
         target: query.take("target"),
         time: query.take("time"),
     };
-    let metadata = exchange.app.metadata.current();
+    let metadata = &exchange.app.metadata;
+    metadata.prepare(&link.provider_id, exchange.now).await;
+    let metadata = metadata.current();
     let acceptance = &exchange.generation.settings.acceptance;
     let accepted = unsolicited(&link, &*metadata, acceptance, exchange.now);
     match Arrival::new(exchange, Binding::Redirect).take(accepted) {

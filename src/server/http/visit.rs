@@ -70,7 +70,9 @@ impl<'e> Visit<'e> {
         place: Place,
         csrf: String,
     ) -> Result<Self, Fault> {
-        let metadata = exchange.app.metadata.current();
+        let metadata = &exchange.app.metadata;
+        metadata.prepare(&asked.request.issuer, exchange.now).await;
+        let metadata = metadata.current();
         let relying_party = metadata
             .entity(&asked.request.issuer, exchange.now)
             .ok_or_else(|| unknown(&asked))?;

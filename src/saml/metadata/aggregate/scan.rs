@@ -231,9 +231,10 @@ impl Scan<'_> {
         let (Some(root), Some(signature)) = (&self.root, signature.finish()) else {
             return stop(UNSIGNED);
         };
-        let reference = verify_signed_info(root, &[], &signature, keys).map_err(|error| XmlError {
-            reason: error.reason,
-        })?;
+        let reference =
+            verify_signed_info(root, &[], &signature, keys).map_err(|error| XmlError {
+                reason: error.reason,
+            })?;
         let hasher = Hasher::new(reference.digest).or_else(|_| stop("no digest"))?;
         let mut digest = Digest::new(reference, hasher);
         digest.stream.open(&Tag::from(root));

@@ -182,7 +182,7 @@ fn transport(reason: &str) -> HttpAnswer {
 
 /// One word for what failed. The library's own text may hold what the other side sent, so it is
 /// looked at and never repeated.
-fn reason(error: &reqwest::Error) -> &'static str {
+pub(in crate::server) fn reason(error: &reqwest::Error) -> &'static str {
     if error.is_timeout() {
         return "timeout";
     }
