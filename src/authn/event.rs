@@ -45,6 +45,7 @@ events! {
     SubjectCanonicalizationError = "SubjectCanonicalizationError", "The subject has no usable name.";
     InvalidSubject = "InvalidSubject", "The request names another subject.";
     InvalidNameIdPolicy = "InvalidNameIDPolicy", "The NameIDPolicy cannot be met.";
+    InvalidSecurityConfiguration = "InvalidSecurityConfiguration", "There is nobody to encrypt for where encryption is required.";
     RuntimeException = "RuntimeException", "A defect or a failing store.";
 }
 

@@ -71,7 +71,7 @@ impl FactorResult {
     }
 
     /// The same result, seen from a later request.
-    pub(super) fn into_previous(self) -> Self {
+    pub(crate) fn into_previous(self) -> Self {
         Self {
             previous: true,
             ..self

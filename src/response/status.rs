@@ -36,6 +36,7 @@ fn codes(event: Event) -> (TopStatus, Option<&'static str>) {
         | Event::AccountLocked
         | Event::ExpiredPassword
         | Event::InvalidAuthenticationContext
+        | Event::InvalidSecurityConfiguration
         | Event::RuntimeException => (Responder, None),
     }
 }

@@ -6,7 +6,7 @@ use crate::saml::request::AuthnRequest;
 
 /// The NameID for this request: transient, fresh from the caller's randomness (SAML core 8.3.8).
 ///
-/// `token` is unpredictable and never used again.
+/// `token` is unpredictable and of this session at this relying party alone.
 pub fn name_id(request: &AuthnRequest, issuer: &str, token: &str) -> Result<NameId, Event> {
     // SAML core 3.4.1.4: the answer must be about that very subject; a new transient never is.
     if request.subject.is_some() {

@@ -2,7 +2,12 @@
 //!
 //! The cookie holds a random secret; the store holds its hash. A login that adds a factor gets a
 //! new secret and the old one dies with its record, so a session id from before a login is worth
-//! nothing after it.
+//! nothing after it. A session knows the relying parties that rest on it, so that a logout can tell
+//! them.
+
+mod participants;
+
+pub use participants::{Participant, Participants, Ticket};
 
 use crate::authn::flow::FlowId;
 use crate::authn::result::{AuthenticationResult, FactorResult};
@@ -17,6 +22,8 @@ use std::time::Duration;
 
 /// Activity within this time of the last write is not worth another one.
 const ACTIVITY_STEP: SignedDuration = SignedDuration::from_secs(60);
+/// How often a change is tried again because another one was faster.
+const RACES: usize = 16;
 
 /// A session's record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +38,18 @@ pub struct Session {
     pub address: Option<IpAddr>,
     /// The factors.
     pub factors: BTreeMap<FlowId, FactorResult>,
+    /// Where its names at relying parties come from.
+    ticket: Ticket,
+    /// The relying parties that were told of it.
+    pub participants: Participants,
+}
+
+impl Session {
+    /// Whose it is.
+    pub fn username(&self) -> Option<&str> {
+        let mut factors = self.factors.values();
+        factors.next().map(|factor| factor.evidence().username())
+    }
 }
 
 /// A session as found, with what is needed to move it.
@@ -46,6 +65,13 @@ impl Live {
     /// Results for a new login to build on.
     pub fn earlier(&self) -> Vec<FactorResult> {
         self.session.factors.values().cloned().collect()
+    }
+
+    fn kept(&self) -> Kept {
+        Kept {
+            cookie: None,
+            reference: self.session.reference.clone(),
+        }
     }
 }
 
@@ -76,62 +102,101 @@ impl Sessions<'_> {
         secret: &str,
         address: Option<IpAddr>,
     ) -> Result<Option<Live>, StorageError> {
-        let key = key(secret);
+        let live = self.at(key(secret)).await?;
+        let elsewhere =
+            |live: &Live| self.settings.consistent_address && live.session.address != address;
+        Ok(live.filter(|live| !elsewhere(live)))
+    }
+
+    /// The live session under a key; a record of another version of this program is none.
+    async fn at(&self, key: Key) -> Result<Option<Live>, StorageError> {
         let Some(stored) = self.storage.read(&key).await? else {
             return Ok(None);
         };
-        let session: Session = decode(&stored.value)?;
-        let elsewhere = self.settings.consistent_address && session.address != address;
+        let Ok(session) = decode::<Session>(&stored.value) else {
+            return Ok(None);
+        };
         let over = self.world.now() >= self.expiry(&session);
-        Ok((!elsewhere && !over).then_some(Live {
+        Ok((!over).then_some(Live {
             key,
             version: stored.version,
             session,
         }))
     }
 
-    /// Keeps a login's result: in the session it came from when nothing was added, else in a new
-    /// one that replaces it.
+    /// Where the names of this login's session come from: the same ones for as long as the same
+    /// user's session goes on.
+    pub fn ticket(&self, result: &AuthenticationResult, live: Option<&Live>) -> Ticket {
+        let session = live.filter(|live| is_of(live, result.username()));
+        session.map_or_else(
+            || Ticket::new(self.world.bytes()),
+            |live| live.session.ticket.clone(),
+        )
+    }
+
+    /// Keeps a login's result and who was told of it: in the session it came from when no factor
+    /// was added, else in a new one that replaces it. `None` when that session has been ended
+    /// meanwhile: then nobody may be told anything.
     pub async fn keep(
         &self,
         result: &AuthenticationResult,
         live: Option<&Live>,
+        told: (Ticket, Participant),
         address: Option<IpAddr>,
-    ) -> Result<Kept, StorageError> {
+    ) -> Result<Option<Kept>, StorageError> {
         match live {
-            Some(live) if result.previous() => self.touch(live).await,
-            live => self.renew(result, live, address).await,
+            Some(live) if result.previous() => self.join(live, &told.1).await,
+            live => self.renew(result, live, told, address).await.map(Some),
         }
     }
 
-    async fn touch(&self, live: &Live) -> Result<Kept, StorageError> {
-        let now = self.world.now();
-        if now.duration_since(live.session.last_activity) >= ACTIVITY_STEP {
+    async fn join(
+        &self,
+        live: &Live,
+        participant: &Participant,
+    ) -> Result<Option<Kept>, StorageError> {
+        let mut live = live.clone();
+        for _ in 0..RACES {
+            let now = self.world.now();
             let mut session = live.session.clone();
+            let joined = session.participants.join(participant);
+            let idle = now.duration_since(session.last_activity) >= ACTIVITY_STEP;
+            if !joined && !idle {
+                return Ok(Some(live.kept()));
+            }
             session.last_activity = now;
+            if joined {
+                self.index(participant, &live.key, &session).await?;
+            }
             let entry = self.entry(&session)?;
-            // Losing the race means that another request has just done the same.
-            let _ = self
-                .storage
-                .write_if_version(live.key.clone(), live.version, entry)
-                .await?;
+            let key = live.key.clone();
+            let written = self.storage.write_if_version(key, live.version, entry);
+            if written.await? {
+                return Ok(Some(live.kept()));
+            }
+            match self.at(live.key).await? {
+                Some(again) => live = again,
+                None => return Ok(None),
+            }
         }
-        Ok(Kept {
-            cookie: None,
-            reference: live.session.reference.clone(),
-        })
+        Err(StorageError::failed("a session changes too often"))
     }
 
     async fn renew(
         &self,
         result: &AuthenticationResult,
         live: Option<&Live>,
+        told: (Ticket, Participant),
         address: Option<IpAddr>,
     ) -> Result<Kept, StorageError> {
-        let session = self.renewed(result, live, address);
+        let session = self.renewed(result, live, told, address);
         let secret = hex(&self.world.bytes::<32>());
+        let key = key(&secret);
+        for participant in session.participants.iter() {
+            self.index(participant, &key, &session).await?;
+        }
         let entry = self.entry(&session)?;
-        self.storage.create_if_absent(key(&secret), entry).await?;
+        self.storage.create_if_absent(key, entry).await?;
         if let Some(live) = live {
             let _ = self
                 .storage
@@ -149,23 +214,46 @@ impl Sessions<'_> {
         &self,
         result: &AuthenticationResult,
         live: Option<&Live>,
+        (ticket, participant): (Ticket, Participant),
         address: Option<IpAddr>,
     ) -> Session {
         let now = self.world.now();
-        let same_user = live.filter(|live| {
-            let mut factors = live.session.factors.values();
-            factors.all(|factor| factor.evidence().username() == result.username())
-        });
-        let mut factors = same_user.map_or_else(BTreeMap::new, |live| live.session.factors.clone());
+        let same_user = live.filter(|live| is_of(live, result.username()));
+        let earlier = same_user.map(|live| live.session.clone());
+        let (mut factors, mut participants, created) = match earlier {
+            Some(earlier) => (earlier.factors, earlier.participants, earlier.created),
+            None => (BTreeMap::new(), Participants::default(), now),
+        };
         let results = result.factors().iter();
         factors.extend(results.map(|(flow, factor)| (*flow, factor.clone())));
+        participants.join(&participant);
         Session {
             reference: self.world.id(),
-            created: same_user.map_or(now, |live| live.session.created),
+            created,
             last_activity: now,
             address,
             factors,
+            ticket,
+            participants,
         }
+    }
+
+    /// Ends a session; for the one caller that did it, what it was at its end.
+    pub async fn end(&self, live: Live) -> Result<Option<Session>, StorageError> {
+        let mut live = live;
+        for _ in 0..RACES {
+            let removed = self
+                .storage
+                .remove_if_version(live.key.clone(), live.version);
+            if removed.await? {
+                return Ok(Some(live.session));
+            }
+            match self.at(live.key).await? {
+                Some(again) => live = again,
+                None => return Ok(None),
+            }
+        }
+        Err(StorageError::failed("a session changes too often"))
     }
 
     fn entry(&self, session: &Session) -> Result<Entry, StorageError> {
@@ -181,155 +269,23 @@ impl Sessions<'_> {
     }
 }
 
+fn is_of(live: &Live, username: &str) -> bool {
+    let mut factors = live.session.factors.values();
+    factors.all(|factor| factor.evidence().username() == username)
+}
+
 /// An instant so much later; the end of time when that is beyond it.
 pub fn later(from: Timestamp, by: Duration) -> Timestamp {
     from.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
 fn key(secret: &str) -> Key {
-    Key::new(
-        Context::Session,
-        hex(&openssl::sha::sha256(secret.as_bytes())),
-    )
+    key_of(hex(&openssl::sha::sha256(secret.as_bytes())))
+}
+
+fn key_of(name: String) -> Key {
+    Key::new(Context::Session, name)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::authn::evidence::PasswordVerified;
-    use crate::authn::principal::ClassOrder;
-    use crate::server::storage::conformance::{TestClock, block_on};
-    use crate::server::storage::memory::Memory;
-    use crate::server::world::Clock as _;
-    use crate::server::world::tests::world_at;
-    use std::collections::BTreeSet;
-    use std::sync::Arc;
-
-    struct Fixture {
-        clock: Arc<TestClock>,
-        store: Memory,
-        settings: SessionSettings,
-        world: World,
-    }
-
-    impl Fixture {
-        fn new() -> Self {
-            let clock = TestClock::new();
-            Self {
-                store: Memory::new(clock.clone(), 100),
-                settings: SessionSettings {
-                    timeout: Duration::from_hours(1),
-                    lifetime: Duration::from_hours(12),
-                    consistent_address: false,
-                    login_lifetime: Duration::from_mins(15),
-                },
-                world: world_at(clock.clone()),
-                clock,
-            }
-        }
-
-        fn sessions(&self) -> Sessions<'_> {
-            Sessions {
-                storage: &self.store,
-                settings: &self.settings,
-                world: &self.world,
-            }
-        }
-
-        fn result(&self, username: &str) -> AuthenticationResult {
-            let now = self.clock.now();
-            let evidence = PasswordVerified::attest(username.to_owned(), "test".to_owned(), now);
-            let order = ClassOrder::default();
-            let factor = FactorResult::password(evidence, BTreeSet::new(), &order, now);
-            AuthenticationResult::merge(BTreeMap::from([(FlowId::Password, factor)]), false)
-                .unwrap()
-        }
-
-        fn keep(&self, username: &str, live: Option<&Live>) -> Kept {
-            block_on(self.sessions().keep(&self.result(username), live, None)).unwrap()
-        }
-
-        fn find(&self, secret: &str) -> Option<Live> {
-            block_on(self.sessions().find(secret, None)).unwrap()
-        }
-    }
-
-    #[test]
-    fn s34_a_new_factor_gets_a_new_id_and_the_old_one_dies() {
-        let fixture = Fixture::new();
-        let first = fixture.keep("ann", None).cookie.unwrap();
-        let live = fixture.find(&first).unwrap();
-        let second = fixture.keep("ann", Some(&live)).cookie.unwrap();
-        assert_ne!(first, second);
-        assert!(fixture.find(&first).is_none());
-        assert!(fixture.find(&second).is_some());
-    }
-
-    #[test]
-    fn another_users_factors_are_dropped() {
-        let fixture = Fixture::new();
-        let ann = fixture.keep("ann", None).cookie.unwrap();
-        let live = fixture.find(&ann).unwrap();
-        let bob = fixture.keep("bob", Some(&live)).cookie.unwrap();
-        let names: Vec<_> = fixture
-            .find(&bob)
-            .unwrap()
-            .earlier()
-            .iter()
-            .map(|factor| factor.evidence().username().to_owned())
-            .collect();
-        assert_eq!(names, ["bob"]);
-    }
-
-    #[test]
-    fn a_session_ends_after_inactivity_and_after_its_lifetime() {
-        let mut fixture = Fixture::new();
-        let secret = fixture.keep("ann", None).cookie.unwrap();
-        fixture.clock.advance(3599);
-        assert!(fixture.find(&secret).is_some());
-        fixture.clock.advance(1);
-        assert!(fixture.find(&secret).is_none(), "idle for an hour");
-
-        fixture.settings.lifetime = Duration::from_secs(10);
-        let secret = fixture.keep("ann", None).cookie.unwrap();
-        fixture.clock.advance(10);
-        assert!(fixture.find(&secret).is_none(), "older than its lifetime");
-    }
-
-    #[test]
-    fn use_keeps_a_session_alive() {
-        let fixture = Fixture::new();
-        let secret = fixture.keep("ann", None).cookie.unwrap();
-        fixture.clock.advance(3000);
-        let live = fixture.find(&secret).unwrap();
-        block_on(fixture.sessions().touch(&live)).unwrap();
-        fixture.clock.advance(3000);
-        assert!(fixture.find(&secret).is_some());
-    }
-
-    #[test]
-    fn a_bound_session_is_not_found_from_another_address() {
-        let mut fixture = Fixture::new();
-        fixture.settings.consistent_address = true;
-        let secret = fixture.keep("ann", None).cookie.unwrap();
-        let sessions = fixture.sessions();
-        let elsewhere = Some("192.0.2.1".parse().unwrap());
-        assert!(
-            block_on(sessions.find(&secret, elsewhere))
-                .unwrap()
-                .is_none()
-        );
-        assert!(block_on(sessions.find(&secret, None)).unwrap().is_some());
-    }
-
-    #[test]
-    fn the_store_never_sees_the_cookies_secret() {
-        let fixture = Fixture::new();
-        let secret = fixture.keep("ann", None).cookie.unwrap();
-        let stored = block_on(fixture.store.read(&key(&secret)))
-            .unwrap()
-            .unwrap();
-        assert!(!String::from_utf8(stored.value).unwrap().contains(&secret));
-        assert!(!key(&secret).name.contains(&secret));
-    }
-}
+mod tests;

@@ -25,7 +25,8 @@ pub async fn sweep(app: &App) -> Result<(), StorageError> {
             break;
         }
     }
-    for context in [Context::Session, Context::DuoState, Context::DuoStarts] {
+    let silent = Context::ALL.into_iter().filter(|c| *c != Context::Login);
+    for context in silent {
         while app.storage.take_expired(context, BATCH).await?.len() == BATCH {}
     }
     Ok(())

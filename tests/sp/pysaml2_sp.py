@@ -93,7 +93,9 @@ class ServiceProvider:
     def consume(self, form):
         encoded = form["SAMLResponse"][0]
         told = {"entity_id": self.entity_id, "relay_state": form.get("RelayState", [None])[0]}
-        told.update(status_of(base64.b64decode(encoded)))
+        document = base64.b64decode(encoded)
+        told["encrypted"] = b"EncryptedAssertion" in document
+        told.update(status_of(document))
         try:
             with self.lock:
                 waiting = dict(self.outstanding)

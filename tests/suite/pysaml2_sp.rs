@@ -10,6 +10,8 @@ const NO_AUTHN_CONTEXT: &str = "urn:oasis:names:tc:SAML:2.0:status:NoAuthnContex
 const NO_PASSIVE: &str = "urn:oasis:names:tc:SAML:2.0:status:NoPassive";
 const REQUESTER: &str = "urn:oasis:names:tc:SAML:2.0:status:Requester";
 
+const RESPONDER: &str = "urn:oasis:names:tc:SAML:2.0:status:Responder";
+
 /// A deployment with both service providers; MFA by rule where `rule` says.
 fn deployed(rule: &[&str], options: &[&str]) -> (Deployment, Pysaml2) {
     let mut deployment = Deployment::prepare();
@@ -153,8 +155,24 @@ fn an_unknown_class_is_refused_before_anything_is_asked() {
 
 #[test]
 fn an_encrypted_assertion_is_read_by_its_provider() {
-    let (deployment, providers) = deployed(&[], &["--encrypt"]);
+    let (_deployment, providers) = deployed(&[], &["--encrypt"]);
     let arrival = Browser::new().log_in(&providers.login(0, ""), ALICE);
-    assert_eq!(verdict(&arrival).attribute("uid"), ["alice"]);
-    drop(deployment);
+    let verdict = verdict(&arrival);
+    assert_eq!(verdict.attribute("uid"), ["alice"]);
+    assert_eq!(verdict.0["encrypted"], true);
+}
+
+#[test]
+fn without_a_key_of_the_provider_encryption_is_left_out_or_required() {
+    let (mut deployment, providers) = deployed(&[], &[]);
+    let arrival = Browser::new().log_in(&providers.login(0, ""), ALICE);
+    assert_eq!(verdict(&arrival).0["encrypted"], false);
+
+    deployment.kill();
+    deployment.home.set("idp.encryption.optional", "false");
+    deployment.serve();
+    let arrival = Browser::new().log_in(&providers.login(0, ""), ALICE);
+    let refused = verdict(&arrival);
+    assert_eq!(refused.text("status"), RESPONDER);
+    assert!(refused.attribute("uid").is_empty());
 }

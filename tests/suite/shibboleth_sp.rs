@@ -29,12 +29,14 @@ fn deployed(rule: &[&str]) -> (Deployment, Shibboleth) {
 
 #[test]
 fn a_rule_sends_the_user_through_password_and_duo() {
-    let (_deployment, providers) = deployed(&[Shibboleth::FIRST]);
+    let (deployment, providers) = deployed(&[Shibboleth::FIRST]);
     let mut browser = Browser::new();
     let arrival = browser.log_in(&providers.secure(0), ALICE);
     assert_eq!(arrival.prompts, [Password, Duo]);
     assert_eq!(arrival.page.body(), "open to sessions");
     let session = providers.session(0, &mut browser).unwrap();
+    let line = deployment.home.sso_audit_line(1);
+    assert!(line.contains("AES128-GCM"), "encrypted: {line}");
     assert_eq!(session.class(), MFA);
     assert_eq!(session.attribute("eppn"), ["alice@example.org"]);
     assert_eq!(session.attribute("mail"), ["alice@example.org"]);

@@ -18,6 +18,7 @@ pub(super) use policy::{failed as failed_test, tests as policy_tests};
 use crate::authn::rules::Rules;
 use crate::config::reader::Reader;
 use crate::config::settings::{BaseUrl, Settings};
+use crate::saml::request::Acceptance;
 use std::path::PathBuf;
 
 /// Every setting, or `None` when something is wrong: each part has then recorded what.
@@ -27,6 +28,7 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
     let rules = rules(reader, identity.base_url.as_ref());
     let keys = saml::keys(reader);
     let acceptance = saml::acceptance(reader, identity.base_url.as_ref());
+    let encryption = saml::encryption(reader);
     let response = saml::response(reader);
     let attributes = attributes::read(reader, identity.scopes.first());
     let audit = audit::read(reader);
@@ -43,7 +45,11 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
         base_url: identity.base_url?,
         http: operation.http,
         rules: rules?,
-        acceptance: acceptance?,
+        acceptance: Acceptance {
+            decryption_keys: keys.decryption,
+            ..acceptance?
+        },
+        encryption: encryption?,
         signing_keys: keys.signing,
         encryption_certificates: keys.encryption_certificates,
         sealer_keys: keys.sealer,

@@ -3,7 +3,8 @@
 use crate::config::reader::Reader;
 use crate::config::settings::{BaseUrl, SealerKey};
 use crate::response::ResponseSettings;
-use crate::saml::key::SigningKey;
+use crate::saml::encryption::{EncryptionPolicy, EncryptionSettings};
+use crate::saml::key::{DecryptionKey, SigningKey};
 use crate::saml::metadata::AnswerBy;
 use crate::saml::own_metadata::SSO_ENDPOINTS;
 use crate::saml::request::Acceptance;
@@ -14,16 +15,19 @@ use base64::engine::general_purpose::STANDARD;
 pub(super) struct Keys {
     pub(super) signing: Vec<SigningKey>,
     pub(super) encryption_certificates: Vec<String>,
+    pub(super) decryption: Vec<DecryptionKey>,
     pub(super) sealer: Vec<SealerKey>,
 }
 
 pub(super) fn keys(reader: &mut Reader<'_>) -> Option<Keys> {
     let signing = pair(reader, "idp.signing.key", "idp.signing.cert");
-    let encryption = encryption(reader);
+    let encryption = decryption(reader);
     let sealer = sealer(reader);
+    let (encryption_certificates, decryption) = encryption.into_iter().unzip();
     Some(Keys {
         signing: vec![signing?],
-        encryption_certificates: encryption,
+        encryption_certificates,
+        decryption,
         sealer: sealer?,
     })
 }
@@ -45,24 +49,59 @@ fn pair(reader: &mut Reader<'_>, key: &str, certificate: &str) -> Option<Signing
     }
 }
 
+/// What others encrypt to, and what decrypts it: the pair in use and the one that takes its place
+/// or had it (IIP-IDP19).
+fn decryption(reader: &mut Reader<'_>) -> Vec<(String, DecryptionKey)> {
+    let pairs = [
+        ("idp.encryption.key", "idp.encryption.cert"),
+        ("idp.encryption.key.2", "idp.encryption.cert.2"),
+    ];
+    pairs
+        .into_iter()
+        .filter_map(|(key, certificate)| decryption_pair(reader, key, certificate))
+        .collect()
+}
+
 /// Nobody has to encrypt to us: without the default files there is no certificate to publish.
-fn encryption(reader: &mut Reader<'_>) -> Vec<String> {
-    const KEY: &str = "idp.encryption.key";
-    const CERTIFICATE: &str = "idp.encryption.cert";
-    let written = [KEY, CERTIFICATE]
-        .iter()
-        .any(|key| reader.values.written(key).is_some());
-    let present = [KEY, CERTIFICATE].map(|key| {
-        let path = reader.text(key);
+fn decryption_pair(
+    reader: &mut Reader<'_>,
+    key: &str,
+    certificate: &str,
+) -> Option<(String, DecryptionKey)> {
+    let written = [key, certificate].map(|name| reader.values.written(name).is_some());
+    let present = [key, certificate].map(|name| {
+        let path = reader.text(name);
         path.is_some_and(|path| reader.raw.file(&path).is_some())
     });
-    if !written && present == [false, false] {
-        return Vec::new();
+    if written == [false, false] && present == [false, false] {
+        return None;
     }
-    pair(reader, KEY, CERTIFICATE)
-        .map(|pair| pair.certificate_base64().to_owned())
-        .into_iter()
-        .collect()
+    for (name, other) in [(key, certificate), (certificate, key)] {
+        if reader.text(name).is_none() {
+            let fix = format!("set it, or remove {other}");
+            reader.error(name, "nothing", format!("the other half of {other}"), fix);
+            return None;
+        }
+    }
+    let pair = pair(reader, key, certificate)?;
+    let private = reader.file(key)?;
+    let private = DecryptionKey::from_pem(&private).expect("the same key was read as half a pair");
+    Some((pair.certificate_base64().to_owned(), private))
+}
+
+/// Encryption is for every relying party that has a key; it is required where `optional` is false.
+pub(super) fn encryption(reader: &mut Reader<'_>) -> Option<EncryptionSettings> {
+    let wanted = reader.flag("vestibule.saml.encryptAssertions");
+    let optional = reader.flag("idp.encryption.optional");
+    let policy = match (wanted?, optional?) {
+        (false, _) => EncryptionPolicy::Never,
+        (true, true) => EncryptionPolicy::Optional,
+        (true, false) => EncryptionPolicy::Required,
+    };
+    Some(EncryptionSettings {
+        policy,
+        ..EncryptionSettings::default()
+    })
 }
 
 fn sealer(reader: &mut Reader<'_>) -> Option<Vec<SealerKey>> {

@@ -4,14 +4,15 @@
 use crate::audit::Issued;
 use crate::authn::event::Event;
 use crate::authn::login::{Failure, Record, Success, Verdict};
-use crate::response::{self, Assertion, Statement};
+use crate::response::{self, Assertion, Encryption, Statement};
+use crate::saml::encryption::Recipient;
 use crate::saml::metadata::MetadataResolver as _;
 use crate::saml::name_id::NameId;
 use crate::server::conversation::{Execution, Finished};
 use crate::server::http::reply::{Cookie, Fault, Reply};
 use crate::server::http::visit::{Place, Visit, execution_url};
 use crate::server::pages::View;
-use crate::server::session::{Kept, later};
+use crate::server::session::{Kept, Participant, Ticket, later};
 use actix_web::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -85,22 +86,37 @@ impl Visit<'_> {
             &request.issuer,
         );
         let world = &self.exchange.app.world;
-        let name_id = match response::name_id(request, &settings.entity_id, &world.id()) {
+        let sessions = self.exchange.sessions();
+        let ticket = sessions.ticket(&success.result, self.live.as_ref());
+        let token = ticket.name(&request.issuer);
+        let name_id = match response::name_id(request, &settings.entity_id, &token) {
             Ok(name_id) => name_id,
             Err(event) => return Ok(Err(Unanswerable(event))),
         };
+        let recipient = match settings.encryption.recipient(&self.relying_party) {
+            Ok(recipient) => recipient,
+            Err(problem) => {
+                tracing::warn!(issuer = ?request.issuer, %problem, "no assertion");
+                return Ok(Err(Unanswerable(Event::InvalidSecurityConfiguration)));
+            }
+        };
         let ids = [format!("_{}", world.id()), format!("_{}", world.id())];
-        let session_index = format!("_{}", world.id());
+        let session_index = ticket.session_index(&request.issuer);
         let issued = Issued {
             response_id: &ids[0],
             assertion_id: &ids[1],
             session_index: &session_index,
             name_id: &name_id,
             attributes: &attributes,
-            encryption: None,
+            encryption: recipient.map(|recipient| recipient.block.uri()),
         };
-        let xml = self.sign(success, &issued)?;
-        let kept = self.keep(success).await?;
+        let xml = self.sign(success, &issued, recipient)?;
+        let participant = Participant {
+            entity_id: request.issuer.clone(),
+            name_id: name_id.clone(),
+            session_index: session_index.clone(),
+        };
+        let kept = self.keep(success, (ticket, participant)).await?;
         // Nothing is sent of which no line was written.
         self.journal()
             .success(&self.asked, success, &issued, &kept.reference)?;
@@ -149,7 +165,12 @@ impl Visit<'_> {
             .map_err(|error| tracing::error!(%error, "the directory did not answer"))
     }
 
-    fn sign(&self, success: &Success, issued: &Issued<'_>) -> Result<String, Fault> {
+    fn sign(
+        &self,
+        success: &Success,
+        issued: &Issued<'_>,
+        recipient: Option<Recipient<'_>>,
+    ) -> Result<String, Fault> {
         let settings = &self.exchange.generation.settings;
         let name_id: &NameId = issued.name_id;
         let statement = Statement {
@@ -176,14 +197,26 @@ impl Visit<'_> {
             .ok_or_else(|| Fault::Defect("no signing key".to_owned()))?;
         let signing = settings.response.signing(&self.relying_party);
         let assertion = Assertion::issue(&success.result, &statement);
-        response::success(assertion, signing, key).map_err(|error| Fault::Defect(error.to_string()))
+        let xml = match recipient {
+            Some(recipient) => {
+                let randomness = self.exchange.app.world.bytes();
+                let encryption = Encryption {
+                    recipient,
+                    randomness,
+                };
+                response::encrypted_success(assertion, signing, key, &encryption)
+            }
+            None => response::success(assertion, signing, key).map_err(Into::into),
+        };
+        xml.map_err(|error| Fault::Defect(error.to_string()))
     }
 
-    async fn keep(&self, success: &Success) -> Result<Kept, Fault> {
+    /// A session that was ended meanwhile takes this login with it.
+    async fn keep(&self, success: &Success, told: (Ticket, Participant)) -> Result<Kept, Fault> {
         let address = self.exchange.client.proven;
         let sessions = self.exchange.sessions();
-        let kept = sessions.keep(&success.result, self.live.as_ref(), address);
-        Ok(kept.await?)
+        let kept = sessions.keep(&success.result, self.live.as_ref(), told, address);
+        kept.await?.ok_or(Fault::Expired(StatusCode::GONE))
     }
 
     /// Tells the relying party that it failed; a defect, or a relying party that has gone, ends on

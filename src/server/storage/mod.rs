@@ -28,16 +28,25 @@ pub enum Context {
     DuoStarts,
     /// Which of Duo's users are which of ours, by integration.
     DuoUsers,
+    /// From a name at a relying party to the sessions it rests on.
+    Participant,
+    /// Logouts under way.
+    Logout,
+    /// Messages that wait for their artifact to be resolved.
+    Artifact,
 }
 
 impl Context {
     /// Every context.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 8] = [
         Self::Login,
         Self::Session,
         Self::DuoState,
         Self::DuoStarts,
         Self::DuoUsers,
+        Self::Participant,
+        Self::Logout,
+        Self::Artifact,
     ];
 
     /// The context's name in a store.
@@ -48,6 +57,9 @@ impl Context {
             Self::DuoState => "duo-state",
             Self::DuoStarts => "duo-starts",
             Self::DuoUsers => "duo-users",
+            Self::Participant => "participant",
+            Self::Logout => "logout",
+            Self::Artifact => "artifact",
         }
     }
 }
