@@ -15,7 +15,8 @@ use vestibule::authn::evidence::{Evidence, Grade};
 use vestibule::authn::flow::FlowId;
 use vestibule::authn::login::Verdict;
 use vestibule::authn::principal::Strength;
-use world::{Choices, Walk};
+use vestibule::authn::result::FactorResult;
+use world::{Choices, Walk, best_duo, remembered_counted};
 
 /// Runs walks of one setting until one ends or the choices run out, carrying results over, and
 /// hands every end to `check`.
@@ -96,7 +97,7 @@ proptest! {
         walks(bytes, |setting, walk, verdict| {
             let Verdict::Success(success) = verdict else { return };
             let strength = setting.rules.classes.strength(&success.class);
-            let graded = walk.best_duo(&success.result);
+            let graded = best_duo(&success.result);
             if strength >= Some(Strength::MultiFactor) {
                 assert!(graded >= Some(Grade::Mfa), "{:?} without Duo", success.class);
                 assert!(
@@ -164,7 +165,7 @@ proptest! {
         walks(bytes, |_, walk, verdict| {
             let Verdict::Success(success) = verdict else { return };
             if let Some(Evidence::Duo(duo)) =
-                success.result.factors().get(&FlowId::DuoOidc).map(|f| f.evidence())
+                success.result.factors().get(&FlowId::DuoOidc).map(FactorResult::evidence)
             {
                 assert_eq!(duo.username(), success.result.username());
                 assert_eq!(duo.duo_username(), duo.username(), "no username strategy is set");
@@ -184,7 +185,7 @@ proptest! {
                 assert!(!factor.previous());
             }
             assert!(success.result.authn_instant() >= walk.began_less_skew());
-            assert!(!walk.remembered_counted(&success.result), "a remembered device counted");
+            assert!(!remembered_counted(&success.result), "a remembered device counted");
         });
     }
 

@@ -184,20 +184,6 @@ impl Walk {
         self.began - SignedDuration::from_secs(60)
     }
 
-    /// What the Duo factor of a result truly proves, by the world's own knowledge.
-    pub(crate) fn best_duo(&self, result: &AuthenticationResult) -> Option<Grade> {
-        let Evidence::Duo(duo) = result.factors().get(&FlowId::DuoOidc)?.evidence() else {
-            return None;
-        };
-        let resistant = duo.factor() == "webauthn";
-        let acted = ["user_approved", "valid_passcode"].contains(&duo.reason());
-        Some(match (acted, resistant) {
-            (true, true) => Grade::PhishingResistant,
-            (true, false) if ["duo_push", "passcode"].contains(&duo.factor()) => Grade::Mfa,
-            _ => Grade::None,
-        })
-    }
-
     /// Whether this factor was proved in this walk or an earlier one.
     pub(crate) fn proved(&self, factor: &FactorResult) -> bool {
         if factor.previous() {
@@ -222,18 +208,6 @@ impl Walk {
         }
     }
 
-    pub(crate) fn remembered_counted(&self, result: &AuthenticationResult) -> bool {
-        result
-            .factors()
-            .values()
-            .any(|factor| match factor.evidence() {
-                Evidence::Duo(duo) => {
-                    duo.reason() == "remembered_device" && !factor.principals().is_empty()
-                }
-                Evidence::Password(_) => false,
-            })
-    }
-
     fn no_good_duo(&self, success: &vestibule::authn::login::Success) -> bool {
         success.result.factors().values().any(|f| !self.proved(f))
     }
@@ -241,13 +215,9 @@ impl Walk {
     /// Writes the login down and reads it back, as a restart between any two steps would.
     fn rest(&mut self, login: &Login) {
         let text = serde_json::to_string(login).expect("a login can be written down");
-        match serde_json::from_str(&text) {
-            Ok(login) => self.login = Some(login),
-            Err(_) => {
-                self.unreadable += 1;
-                self.login = Some(login.clone());
-            }
-        }
+        let read = serde_json::from_str(&text);
+        self.unreadable += u32::from(read.is_err());
+        self.login = Some(read.unwrap_or_else(|_| login.clone()));
     }
 
     fn moment(&self) -> Moment {
@@ -481,4 +451,31 @@ fn response(status: u16, body: &serde_json::Value) -> HttpAnswer {
 
 fn epoch() -> Timestamp {
     Timestamp::from_second(1_800_000_000).expect("a valid instant")
+}
+
+/// What the Duo factor of a result truly proves, by the world's own knowledge.
+pub(crate) fn best_duo(result: &AuthenticationResult) -> Option<Grade> {
+    let Evidence::Duo(duo) = result.factors().get(&FlowId::DuoOidc)?.evidence() else {
+        return None;
+    };
+    let resistant = duo.factor() == "webauthn";
+    let acted = ["user_approved", "valid_passcode"].contains(&duo.reason());
+    Some(match (acted, resistant) {
+        (true, true) => Grade::PhishingResistant,
+        (true, false) if ["duo_push", "passcode"].contains(&duo.factor()) => Grade::Mfa,
+        _ => Grade::None,
+    })
+}
+
+/// Whether a device that Duo remembers was given a class.
+pub(crate) fn remembered_counted(result: &AuthenticationResult) -> bool {
+    result
+        .factors()
+        .values()
+        .any(|factor| match factor.evidence() {
+            Evidence::Duo(duo) => {
+                duo.reason() == "remembered_device" && !factor.principals().is_empty()
+            }
+            Evidence::Password(_) => false,
+        })
 }

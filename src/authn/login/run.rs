@@ -31,6 +31,7 @@ pub(super) enum FlowTurn<S> {
 }
 
 /// The event a stuck flow would end with.
+#[derive(Clone, Copy)]
 pub(super) struct Trouble {
     pub(super) event: Event,
     pub(super) outage: bool,
