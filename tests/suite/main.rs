@@ -13,6 +13,7 @@ mod duo_clients;
 mod duo_import;
 mod duo_outage;
 mod harness;
+mod metadata_chaos;
 mod pysaml2_sp;
 mod restart;
 mod server_inside;
