@@ -225,14 +225,14 @@ impl<'a> Run<'a> {
 
     fn next(&mut self, left: Left) -> Result<Next, FactKey> {
         let rules = self.rules;
-        let (next, by) = match rules.transitions.target(left.stage, left.event) {
-            Target::Flow(flow) => (Next::Flow(*flow), None),
-            Target::End => (Next::End, None),
-            Target::Fail => (Next::Fail(left.event), None),
-            Target::FailWith(event) => (Next::Fail(*event), None),
-            Target::Script(script) => (self.ask_script(script, left)?, Some(script)),
+        let next = match rules.transitions.target(left.stage, left.event) {
+            Target::Flow(flow) => Next::Flow(*flow),
+            Target::End => Next::End,
+            Target::Fail => Next::Fail(left.event),
+            Target::FailWith(event) => Next::Fail(*event),
+            Target::Script(script) => return self.ask_script(script, left),
         };
-        self.note_transition(left, by, &next);
+        self.note_transition(left, None, &next);
         Ok(next)
     }
 
@@ -240,13 +240,16 @@ impl<'a> Run<'a> {
         let view = self.core.view(self.rules, left.event, self.moment.now);
         match self.rules.strategies.next_factor(script, &view) {
             Decision::Made(next, trace) => {
+                self.note_transition(left, Some(script), &next);
                 self.core.keep(trace);
                 Ok(next)
             }
             Decision::Needs(key) => Err(key),
             Decision::Failed(reason) => {
+                let next = Next::Fail(Event::AuthenticationException);
+                self.note_transition(left, Some(script), &next);
                 self.core.broken(reason);
-                Ok(Next::Fail(Event::AuthenticationException))
+                Ok(next)
             }
         }
     }
