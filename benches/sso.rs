@@ -410,6 +410,7 @@ fn rules() -> Rules {
             allowed_origins: Vec::new(),
             callback_path: "/idp/profile/Authn/Duo/2FA/duo-callback".to_owned(),
             max_starts: 10,
+            passwordless: None,
             fail_mode: vestibule::authn::rules::FailMode::Closed,
         },
         strategies: Arc::new(policy),

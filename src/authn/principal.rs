@@ -96,22 +96,12 @@ impl ClassOrder {
 
     /// What these results may claim together. Two-factor classes need two factors: a Duo result on
     /// its own claims only what is phishing-resistant by itself.
-    pub fn held(&self, results: &BTreeMap<FlowId, FactorResult>) -> BTreeSet<AuthnContextClassRef> {
+    pub fn held(results: &BTreeMap<FlowId, FactorResult>) -> BTreeSet<AuthnContextClassRef> {
         let alone = results.len() == 1;
-        let counts = |result: &FactorResult, class: &AuthnContextClassRef| {
-            !alone
-                || result.flow() == FlowId::Password
-                || self.strength(class) == Some(Strength::PhishingResistant)
-        };
         results
             .values()
-            .flat_map(|result| {
-                result
-                    .principals()
-                    .iter()
-                    .filter(move |c| counts(result, c))
-            })
-            .cloned()
+            .filter(|result| !alone || result.stands_alone())
+            .flat_map(|result| result.principals().iter().cloned())
             .collect()
     }
 

@@ -14,6 +14,8 @@ pub struct FactorResult {
     flow: FlowId,
     evidence: Evidence,
     principals: BTreeSet<AuthnContextClassRef>,
+    /// A Duo result's grade.
+    grade: Option<Grade>,
     /// Last use; reuse moves it.
     pub(super) last_activity: Timestamp,
     pub(super) previous: bool,
@@ -30,7 +32,7 @@ impl FactorResult {
     ) -> Self {
         principals.retain(|class| classes.password_may_claim(class));
         let evidence = Evidence::Password(evidence);
-        Self::fresh(FlowId::Password, evidence, principals, now)
+        Self::fresh(evidence, None, principals, now)
     }
 
     /// A Duo result: of the wanted principals, those that its grade supports.
@@ -42,22 +44,34 @@ impl FactorResult {
         now: Timestamp,
     ) -> Self {
         principals.retain(|class| classes.duo_may_claim(class, grade));
-        Self::fresh(FlowId::DuoOidc, Evidence::Duo(evidence), principals, now)
+        Self::fresh(Evidence::Duo(evidence), Some(grade), principals, now)
     }
 
     fn fresh(
-        flow: FlowId,
         evidence: Evidence,
+        grade: Option<Grade>,
         principals: BTreeSet<AuthnContextClassRef>,
         now: Timestamp,
     ) -> Self {
+        let flow = match evidence {
+            Evidence::Password(_) => FlowId::Password,
+            Evidence::Duo(_) => FlowId::DuoOidc,
+        };
         Self {
             flow,
             evidence,
             principals,
+            grade,
             last_activity: now,
             previous: false,
         }
+    }
+
+    /// Whether its classes count without another factor: a password's do, a Duo result's only when
+    /// it is phishing-resistant by itself (two-factor classes need two factors).
+    pub(super) fn stands_alone(&self) -> bool {
+        self.grade
+            .is_none_or(|grade| grade >= Grade::PhishingResistant)
     }
 
     /// The flow.

@@ -1,7 +1,7 @@
 //! The operator's rules as the machine needs them: shared, immutable, one generation per login.
 
 use crate::authn::descriptor::FlowDescriptor;
-use crate::authn::evidence::EvidenceTable;
+use crate::authn::evidence::{EvidenceTable, Grade};
 use crate::authn::flow::FlowId;
 use crate::authn::principal::ClassOrder;
 use crate::authn::strategy::{ScriptName, Strategies};
@@ -62,6 +62,26 @@ pub struct DuoRules {
     pub max_starts: u32,
     /// `vestibule.duo.failMode`
     pub fail_mode: FailMode,
+    /// `vestibule.duo.passwordless.*`; `None` when Duo never comes first.
+    pub passwordless: Option<Passwordless>,
+}
+
+/// Duo as the first factor: the user name is asked, not proved by a password.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Passwordless {
+    /// Duo factors that will do; whoever knows a name can start a push, so the default is those that
+    /// are phishing-resistant in the evidence table.
+    pub factors: Option<BTreeSet<String>>,
+}
+
+impl Passwordless {
+    /// Whether a result of this factor and grade may stand on its own.
+    pub fn allows(&self, factor: &str, grade: Grade) -> bool {
+        match &self.factors {
+            Some(factors) => grade >= Grade::Mfa && factors.contains(factor),
+            None => grade >= Grade::PhishingResistant,
+        }
+    }
 }
 
 /// What an outage of Duo means where the transition map does not say.

@@ -10,7 +10,7 @@ use vestibule::authn::evidence::EvidenceTable;
 use vestibule::authn::facts::FactKey;
 use vestibule::authn::flow::FlowId;
 use vestibule::authn::principal::ClassOrder;
-use vestibule::authn::rules::{DuoRules, DuoUsername, FailMode, Rules};
+use vestibule::authn::rules::{DuoRules, DuoUsername, FailMode, Passwordless, Rules};
 use vestibule::authn::strategy::{Decision, Next, ScriptName, Strategies, Trace, View};
 use vestibule::authn::transition::{On, Stage, Target, TransitionMap};
 use vestibule::duo::integration::Integration;
@@ -227,6 +227,7 @@ fn rules(transitions: TransitionMap, table: Table, choices: &mut Choices) -> Rul
             allowed_origins: Vec::new(),
             callback_path: "/callback".to_owned(),
             max_starts: 5,
+            passwordless: choices.chance(3).then(Passwordless::default),
             fail_mode: if choices.chance(4) {
                 FailMode::Open
             } else {

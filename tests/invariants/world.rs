@@ -243,8 +243,14 @@ impl Walk {
                     password: Secret::new(*choices.of(&["right", "right", "right", "wrong", ""])),
                 }),
             },
-            Page::Duo { .. } => match choices.below(6) {
+            Page::Username { .. } => match choices.below(4) {
+                0 => Input::Form(Form::Other),
+                1 => Input::Form(Form::Username(String::new())),
+                _ => Input::Form(Form::Username("alice".to_owned())),
+            },
+            Page::Duo { .. } => match choices.below(7) {
                 0 => Input::Form(Form::Cancel),
+                4 => Input::Form(Form::Other),
                 1 => Input::Revisit,
                 2 => self.stray_callback(choices),
                 3 => Input::Form(Form::Password {

@@ -4,6 +4,7 @@ use super::values::{Failure, Start};
 use crate::authn::event::Event;
 use crate::authn::facts::{FactKey, FactValue, RelyingPartyFacts, RequestFacts};
 use crate::authn::flow::FlowId;
+use crate::authn::principal::ClassOrder;
 use crate::authn::result::FactorResult;
 use crate::authn::rules::Rules;
 use crate::authn::strategy::{Trace, View};
@@ -62,15 +63,15 @@ impl Core {
     }
 
     /// The classes that the active results support.
-    pub(super) fn held(&self, rules: &Rules) -> BTreeSet<AuthnContextClassRef> {
-        rules.classes.held(&self.results)
+    pub(super) fn held(&self) -> BTreeSet<AuthnContextClassRef> {
+        ClassOrder::held(&self.results)
     }
 
     /// Whether the active results satisfy the request.
     pub(super) fn acceptable(&self, rules: &Rules) -> bool {
         self.wanted
             .as_ref()
-            .is_none_or(|wanted| rules.classes.select(wanted, &self.held(rules)).is_some())
+            .is_none_or(|wanted| rules.classes.select(wanted, &self.held()).is_some())
     }
 
     pub(super) fn view(&self, rules: &Rules, event: Event, now: Timestamp) -> View<'_> {

@@ -48,7 +48,7 @@ impl Run<'_> {
     /// The class to assert. A degraded login never claims more than a password (invariant 14).
     fn class(&self) -> Option<AuthnContextClassRef> {
         let classes = &self.rules.classes;
-        let mut held = self.core.held(self.rules);
+        let mut held = self.core.held();
         if self.core.outage {
             held.retain(|class| classes.strength(class) == Some(Strength::Password));
         }

@@ -33,7 +33,7 @@ impl State {
             (Self::AwaitForm { .. }, Input::Form(Form::Password { username, password })) => {
                 submitted(username, password)
             }
-            (_, Input::Form(Form::Cancel)) => FlowTurn::Fail(Event::ReselectFlow),
+            (_, Input::Form(Form::Other)) => FlowTurn::Fail(Event::ReselectFlow),
             (Self::Checking { username }, Input::Answer(Answer::Password(answer))) => {
                 answered(username, answer, ground)
             }

@@ -70,6 +70,8 @@ impl<'a> Run<'a> {
             return self.fail(Event::AuthenticationException);
         }
         match (state, input) {
+            // Giving up is final, whatever rules there are: it is what the button says.
+            (_, Input::Form(Form::Cancel)) => self.fail(Event::ReselectFlow),
             (State::Ready { earlier }, Input::Answer(Answer::Fact(key, value))) => {
                 self.learn(key, value);
                 self.recall(earlier)
@@ -88,9 +90,6 @@ impl<'a> Run<'a> {
                 }
                 let next = flow.advance(input, &mut self.ground());
                 self.after_duo(next)
-            }
-            (State::Ready { .. } | State::Deciding(_), Input::Form(Form::Cancel)) => {
-                self.fail(Event::ReselectFlow)
             }
             // The beginning, or a call was lost in a restart: take the step from its start.
             (State::Ready { earlier }, _) => self.begin(earlier),

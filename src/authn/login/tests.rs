@@ -6,7 +6,7 @@ use crate::authn::evidence::{EvidenceTable, PasswordVerified};
 use crate::authn::facts::{FactKey, FactValue, RelyingPartyFacts, RequestFacts};
 use crate::authn::flow::FlowId;
 use crate::authn::principal::ClassOrder;
-use crate::authn::rules::{DuoRules, DuoUsername, FailMode};
+use crate::authn::rules::{DuoRules, DuoUsername, FailMode, Passwordless};
 use crate::authn::strategy::{Decision, Next, ScriptName, Strategies, Trace, View};
 use crate::authn::transition::{On, Target, TransitionMap};
 use crate::duo::integration::Integration;
@@ -107,6 +107,7 @@ fn rules() -> Rules {
             allowed_origins: Vec::new(),
             callback_path: "/idp/profile/Authn/Duo/2FA/duo-callback".to_owned(),
             max_starts: 3,
+            passwordless: None,
             fail_mode: FailMode::Closed,
         },
         strategies: Arc::new(Scripts),
@@ -376,12 +377,14 @@ fn an_outage_follows_a_reselect_rule_and_ends_degraded() {
     let success = success(story.password());
     assert!(success.result.degraded());
     assert_eq!(success.class.as_str(), PASSWORD_PROTECTED_TRANSPORT);
-    // The user's own Cancel takes the same rule, and opens nothing.
-    let mut story = Story::of(rules);
-    story.begin("https://lenient.test", RequestFacts::default(), Vec::new());
-    story.password();
-    let event = failure(story.tell(Input::Form(Form::Cancel)));
-    assert_eq!(event, Event::NoPotentialFlow);
+    // The user's own wish for another way takes the same rule, and opens nothing.
+    for wish in [Form::Other, Form::Cancel] {
+        let mut story = Story::of(rules.clone());
+        story.begin("https://lenient.test", RequestFacts::default(), Vec::new());
+        story.password();
+        let event = failure(story.tell(Input::Form(wish)));
+        assert_eq!(event, Event::NoPotentialFlow);
+    }
 }
 
 #[test]
@@ -535,4 +538,90 @@ fn a_name_at_duo_that_nobody_can_tell_stops_the_login() {
             })
         ));
     }
+}
+
+/// Duo first, and Password for whoever wants another way.
+fn passwordless(factors: Option<&[&str]>) -> Rules {
+    let mut rules = rules();
+    let proceed = On::Event(Event::Proceed);
+    let reselect = On::Event(Event::ReselectFlow);
+    rules.transitions = TransitionMap::new(BTreeMap::from([
+        ((Stage::Start, proceed), Target::Flow(FlowId::DuoOidc)),
+        ((Stage::After(FlowId::DuoOidc), proceed), Target::End),
+        (
+            (Stage::After(FlowId::DuoOidc), reselect),
+            Target::Flow(FlowId::Password),
+        ),
+        ((Stage::After(FlowId::Password), proceed), Target::End),
+    ]));
+    rules.duo.passwordless = Some(Passwordless {
+        factors: factors.map(|factors| factors.iter().map(|f| (*f).to_owned()).collect()),
+    });
+    rules
+}
+
+fn name(story: &mut Story) -> Told {
+    let told = story.begin("https://lenient.test", RequestFacts::default(), Vec::new());
+    let form = Told::Page(Page::Username {
+        missing: false,
+        other_way: true,
+    });
+    assert!(matches!((&told, &form), (Told::Page(a), Told::Page(b)) if a == b));
+    story.tell(Input::Form(Form::Username("alice@example.org ".to_owned())))
+}
+
+#[test]
+fn a_security_key_at_duo_is_a_login_without_a_password() {
+    let mut story = Story::of(passwordless(None));
+    assert!(matches!(name(&mut story), Told::Away));
+    let success = success(story.duo_says("webauthn", "user_approved"));
+    assert_eq!(success.result.username(), "alice@example.org");
+    assert_eq!(success.class.as_str(), REFEDS_MFA);
+}
+
+#[test]
+fn a_push_is_no_login_without_a_password() {
+    let mut story = Story::of(passwordless(None));
+    name(&mut story);
+    let told = story.duo_says("duo_push", "user_approved");
+    let Told::Page(Page::Duo {
+        problem, other_way, ..
+    }) = told
+    else {
+        panic!("no page")
+    };
+    assert_eq!((problem, other_way), (Some(DuoProblem::Factor), true));
+    let Told::Page(Page::Password { .. }) = story.tell(Input::Form(Form::Other)) else {
+        panic!("no password form")
+    };
+    let success = success(story.password());
+    assert_eq!(success.class.as_str(), PASSWORD_PROTECTED_TRANSPORT);
+    assert!(!success.result.factors().contains_key(&FlowId::DuoOidc));
+}
+
+#[test]
+fn an_operator_may_let_a_push_stand_alone_and_it_is_still_one_factor() {
+    let mut story = Story::of(passwordless(Some(&["duo_push"])));
+    name(&mut story);
+    let success = success(story.duo_says("duo_push", "user_approved"));
+    assert!(success.class.as_str().ends_with(":unspecified"));
+    let mut story = Story::of(passwordless(Some(&["duo_push"])));
+    name(&mut story);
+    let told = story.duo_says("duo_push", "bypass_user");
+    assert!(matches!(
+        told,
+        Told::Page(Page::Duo {
+            problem: Some(DuoProblem::Factor),
+            ..
+        })
+    ));
+}
+
+#[test]
+fn without_passwordless_duo_never_comes_first() {
+    let mut rules = passwordless(None);
+    rules.duo.passwordless = None;
+    let mut story = Story::of(rules);
+    let told = story.begin("https://lenient.test", RequestFacts::default(), Vec::new());
+    assert_eq!(failure(told), Event::NoCredentials);
 }

@@ -52,8 +52,12 @@ pub enum Form {
         /// As typed.
         password: Secret,
     },
+    /// `j_username` alone: who wants to sign in by Duo without a password.
+    Username(String),
     /// A button of a Duo page: go to Duo (again).
     Retry,
+    /// A button of the Duo pages: another flow, where a rule for ReselectFlow leads to one.
+    Other,
     /// A button of any page: give up; the relying party is told.
     Cancel,
 }
@@ -139,6 +143,13 @@ pub enum Page {
         /// What to put in the user name field.
         username: String,
     },
+    /// The form that asks for a user name alone, before Duo as the first factor.
+    Username {
+        /// Whether the field was left empty.
+        missing: bool,
+        /// Whether a rule leads to another flow.
+        other_way: bool,
+    },
     /// The browser is (or should be) at Duo, or Duo failed: continue, start again, give up.
     Duo {
         /// Whose login this is.
@@ -147,6 +158,8 @@ pub enum Page {
         integration: String,
         /// What went wrong, if anything.
         problem: Option<DuoProblem>,
+        /// Whether a rule leads to another flow.
+        other_way: bool,
     },
 }
 
@@ -181,6 +194,8 @@ pub enum DuoProblem {
     Token(ClaimError),
     /// The user was sent to Duo too often within ten minutes.
     TooOften,
+    /// Duo came first, with a factor that does not do on its own.
+    Factor,
     /// A script failed, or chose what is not declared.
     Policy,
 }

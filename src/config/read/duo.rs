@@ -2,7 +2,7 @@
 
 use super::identity::is_loopback;
 use crate::authn::evidence::{EvidenceTable, Grade};
-use crate::authn::rules::{DuoRules, DuoUsername, FailMode};
+use crate::authn::rules::{DuoRules, DuoUsername, FailMode, Passwordless};
 use crate::config::reader::Reader;
 use crate::config::settings::{BaseUrl, CircuitSettings, DuoHttpSettings, DuoTrust};
 use crate::config::value;
@@ -32,6 +32,7 @@ pub(super) fn rules(reader: &mut Reader<'_>, base_url: Option<&BaseUrl>) -> Opti
     let callback_path = callback_path(reader, base_url);
     let max_starts = reader.count("vestibule.duo.maxStarts");
     let fail_mode = fail_mode(reader);
+    let passwordless = passwordless(reader);
     let pending_lifetime = reader.duration("vestibule.duo.pendingLifetime");
     Some(DuoRules {
         integrations,
@@ -45,6 +46,7 @@ pub(super) fn rules(reader: &mut Reader<'_>, base_url: Option<&BaseUrl>) -> Opti
         callback_path: callback_path?,
         max_starts: max_starts?,
         fail_mode: fail_mode?,
+        passwordless,
     })
 }
 
@@ -59,6 +61,13 @@ fn allowed_origins(reader: &mut Reader<'_>) -> Vec<String> {
         }
     }
     origins
+}
+
+fn passwordless(reader: &mut Reader<'_>) -> Option<Passwordless> {
+    let enabled = reader.flag("vestibule.duo.passwordless.enabled")?;
+    let factors = reader.list("vestibule.duo.passwordless.factors");
+    let factors = (!factors.is_empty()).then(|| factors.into_iter().collect());
+    enabled.then_some(Passwordless { factors })
 }
 
 fn fail_mode(reader: &mut Reader<'_>) -> Option<FailMode> {

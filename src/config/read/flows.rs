@@ -158,17 +158,19 @@ pub(super) fn top_level(
     descriptors: Option<&BTreeMap<FlowId, FlowDescriptor>>,
 ) -> Vec<FlowId> {
     const KEY: &str = "idp.authn.flows";
+    const PASSWORDLESS: &str = "vestibule.duo.passwordless.enabled";
     let Some(text) = reader.text(KEY) else {
         return Vec::new();
     };
     let mut flows: Vec<FlowId> = Vec::new();
     for name in value::flow_names(&text) {
         match value::flow(name) {
-            Some(FlowId::DuoOidc) => reader.error(
+            Some(FlowId::DuoOidc) if reader.flag(PASSWORDLESS) != Some(true) => reader.error(
                 KEY,
                 "DuoOIDC on its own",
                 "Password or MFA",
-                "write MFA; its transition map runs DuoOIDC after a factor that names the user",
+                "write MFA, whose transition map runs DuoOIDC after a factor that names the user, \
+                 or set vestibule.duo.passwordless.enabled",
             ),
             Some(flow) => flows.push(flow),
             None => unknown_flow(reader, KEY, name),

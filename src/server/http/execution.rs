@@ -139,6 +139,10 @@ fn read_form(form: &mut Parameters) -> Result<Form, Fault> {
     match form.value("_eventId").unwrap_or("proceed") {
         "cancel" => Ok(Form::Cancel),
         "retry" => Ok(Form::Retry),
+        "other" => Ok(Form::Other),
+        "proceed" if form.value("j_password").is_none() => Ok(Form::Username(
+            form.take("j_username").ok_or(Fault::BAD_REQUEST)?,
+        )),
         "proceed" => Ok(Form::Password {
             username: form.take("j_username").ok_or(Fault::BAD_REQUEST)?,
             password: Secret::new(form.take("j_password").ok_or(Fault::BAD_REQUEST)?),

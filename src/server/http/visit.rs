@@ -250,17 +250,29 @@ impl<'e> Visit<'e> {
                 csrf,
                 username,
                 problem: error.map(password_problem),
+                passwordless: false,
+                other_way: false,
+            }),
+            Page::Username { missing, other_way } => View::Login(LoginView {
+                action,
+                csrf,
+                username: String::new(),
+                problem: missing.then_some("missing-name"),
+                passwordless: true,
+                other_way,
             }),
             Page::Duo {
                 username,
                 integration,
                 problem,
+                other_way,
             } => View::Duo(DuoView {
                 action,
                 csrf,
                 username,
                 integration,
                 problem: problem.as_ref().map(duo_problem),
+                other_way,
             }),
         };
         Reply::login_page(view, &self.asked.transaction, service).with(self.browser.cookie())
@@ -360,6 +372,7 @@ fn duo_problem(problem: &DuoProblem) -> &'static str {
         DuoProblem::Exchange(_) => "exchange",
         DuoProblem::Token(_) => "token",
         DuoProblem::TooOften => "too-often",
+        DuoProblem::Factor => "factor",
         DuoProblem::Policy => "policy",
     }
 }

@@ -83,6 +83,10 @@ pub struct LoginView {
     pub username: String,
     /// The end of a text's key.
     pub problem: Option<&'static str>,
+    /// Only the name is asked; Duo comes first.
+    pub passwordless: bool,
+    /// A rule leads to another flow.
+    pub other_way: bool,
 }
 
 /// The Duo page's content.
@@ -98,6 +102,8 @@ pub struct DuoView {
     pub integration: String,
     /// The end of a text's key.
     pub problem: Option<&'static str>,
+    /// A rule leads to another flow.
+    pub other_way: bool,
 }
 
 /// Who asks.
@@ -339,6 +345,8 @@ fn samples() -> Vec<View> {
             csrf: String::new(),
             username: String::new(),
             problem,
+            other_way: false,
+            passwordless: false,
         })
     };
     let duo = |problem| {
@@ -348,6 +356,7 @@ fn samples() -> Vec<View> {
             username: String::new(),
             integration: String::new(),
             problem,
+            other_way: false,
         })
     };
     vec![

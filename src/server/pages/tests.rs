@@ -19,6 +19,8 @@ fn login(problem: Option<&'static str>, username: &str) -> View {
         csrf: "token".to_owned(),
         username: username.to_owned(),
         problem,
+        other_way: false,
+        passwordless: false,
     })
 }
 
@@ -64,6 +66,7 @@ fn s51_hostile_text_is_escaped_everywhere() {
             username: hostile.to_owned(),
             integration: hostile.to_owned(),
             problem: Some("unavailable"),
+            other_way: false,
         }),
         View::Error {
             problem: hostile.to_owned(),

@@ -16,6 +16,8 @@ pub(in crate::authn::login) struct Chosen {
     pub(super) username: String,
     /// The user at Duo.
     pub(super) duo_username: String,
+    /// Nobody proved the user's name before: Duo comes first.
+    pub(super) first: bool,
 }
 
 /// Why nothing was chosen.
@@ -26,11 +28,13 @@ pub(super) enum Unchosen {
 }
 
 /// Chooses the integration and the name, by script or by rule.
-pub(super) fn choose(ground: &mut Ground<'_>) -> Result<Chosen, Unchosen> {
-    let username = ground.core.username().ok_or(Unchosen::NoUser)?.to_owned();
+pub(super) fn choose(ground: &mut Ground<'_>, claimed: Option<String>) -> Result<Chosen, Unchosen> {
+    let proved = ground.core.username().map(str::to_owned);
+    let first = proved.is_none();
+    let username = proved.or(claimed).ok_or(Unchosen::NoUser)?;
     let duo = &ground.rules.duo;
     let strategies = &ground.rules.strategies;
-    let (integration, first) = integration(ground)?;
+    let (integration, by_script) = integration(ground)?;
     let view = ground
         .core
         .view(ground.rules, Event::Proceed, ground.moment.now);
@@ -44,12 +48,13 @@ pub(super) fn choose(ground: &mut Ground<'_>) -> Result<Chosen, Unchosen> {
     if duo_username.is_empty() {
         return Err(Unchosen::NoUser);
     }
-    ground.core.keep(first);
+    ground.core.keep(by_script);
     ground.core.keep(second);
     Ok(Chosen {
         integration,
         username,
         duo_username,
+        first,
     })
 }
 

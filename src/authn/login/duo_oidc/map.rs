@@ -1,13 +1,13 @@
 //! From verified claims to a result: what the evidence proves bounds what may be claimed.
 
-use super::choose::Chosen;
-use super::{Attempt, State, integration, misconfigured};
+use super::{Attempt, State, integration, misconfigured, stuck};
 use crate::authn::event::Event;
-use crate::authn::evidence::DuoVerified;
+use crate::authn::evidence::{DuoVerified, Grade};
 use crate::authn::flow::FlowId;
 use crate::authn::login::run::{FlowTurn, Ground};
-use crate::authn::login::values::{DuoRecord, Record};
+use crate::authn::login::values::{DuoProblem, DuoRecord, Record};
 use crate::authn::result::FactorResult;
+use crate::authn::rules::Rules;
 use crate::authn::strategy::{Decision, Trace};
 use crate::duo::claims::VerifiedClaims;
 use crate::saml::context::AuthnContextClassRef;
@@ -46,7 +46,33 @@ fn succeed(
     principals: BTreeSet<AuthnContextClassRef>,
     ground: &mut Ground<'_>,
 ) -> FlowTurn<State> {
-    ground.records.push(Record::Duo(DuoRecord {
+    let chosen = attempt.chosen.clone();
+    let evidence = DuoVerified::attest(chosen.username.clone(), chosen.integration.clone(), claims);
+    let rules = ground.rules;
+    let forced = ground.core.request.force_authn;
+    let grade = rules.duo.evidence.grade(&evidence, forced);
+    if chosen.first && !stands_alone(rules, &evidence, grade) {
+        ground.records.push(Record::Duo(DuoRecord {
+            reason: format!("refused: factor {}", claims.factor),
+            ..verified(attempt, claims)
+        }));
+        return stuck(Some(chosen), DuoProblem::Factor);
+    }
+    ground.records.push(Record::Duo(verified(attempt, claims)));
+    let now = ground.moment.now;
+    let result = FactorResult::duo(evidence, grade, principals, &rules.classes, now);
+    FlowTurn::Succeed(result)
+}
+
+/// Without a password before it, only a factor that the operator lets stand alone is a login.
+fn stands_alone(rules: &Rules, evidence: &DuoVerified, grade: Grade) -> bool {
+    let passwordless = rules.duo.passwordless.as_ref();
+    passwordless.is_some_and(|passwordless| passwordless.allows(evidence.factor(), grade))
+}
+
+/// The audit fields of a verified result.
+fn verified(attempt: &Attempt, claims: &VerifiedClaims) -> DuoRecord {
+    DuoRecord {
         response_state: attempt.parameters.state.clone(),
         txid: claims.txid.clone(),
         device_id: claims.device_id.clone(),
@@ -54,21 +80,7 @@ fn succeed(
         reason: claims.reason.clone(),
         factor: claims.factor.clone(),
         ..attempt.record()
-    }));
-    let Chosen {
-        integration,
-        username,
-        ..
-    } = attempt.chosen.clone();
-    let evidence = DuoVerified::attest(username, integration, claims);
-    let grade = ground
-        .rules
-        .duo
-        .evidence
-        .grade(&evidence, ground.core.request.force_authn);
-    let now = ground.moment.now;
-    let result = FactorResult::duo(evidence, grade, principals, &ground.rules.classes, now);
-    FlowTurn::Succeed(result)
+    }
 }
 
 /// Shibboleth's order: the integration's own always, and the mapping script's or else the flow's

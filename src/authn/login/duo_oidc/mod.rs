@@ -11,6 +11,8 @@ use super::values::{
     Answer, Call, Callback, CallbackOutcome, DuoProblem, DuoRecord, Form, Input, Page, Record,
 };
 use crate::authn::event::Event;
+use crate::authn::flow::FlowId;
+use crate::authn::transition::Stage;
 use crate::duo::claims::{self, Expected, VerifiedClaims};
 use crate::duo::integration::Integration;
 use crate::duo::oidc::{self, AuthorizeParameters, DuoError, HttpAnswer};
@@ -24,8 +26,10 @@ use map::map;
 /// Where the flow stands.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum State {
+    /// Duo comes first: the user name is being asked.
+    Naming { missing: bool },
     /// Integration and name are being chosen; a strategy waits for a fact.
-    Choosing,
+    Choosing { claimed: Option<String> },
     /// The page before the redirect is shown.
     Offered(Chosen),
     /// The user's starts are being counted.
@@ -57,22 +61,44 @@ pub(super) struct Attempt {
     since: Timestamp,
 }
 
-/// Starts an attempt: chooses integration and name, then checks Duo's health.
+/// Starts an attempt: chooses integration and name, then checks Duo's health. Where Duo comes
+/// first, the name is asked before.
 pub(super) fn start(ground: &mut Ground<'_>) -> FlowTurn<State> {
-    match choose(ground) {
+    let nobody = ground.core.username().is_none();
+    if nobody && ground.rules.duo.passwordless.is_some() {
+        return State::Naming { missing: false }.revisit(ground);
+    }
+    attempt(None, ground)
+}
+
+fn attempt(claimed: Option<String>, ground: &mut Ground<'_>) -> FlowTurn<State> {
+    match choose(ground, claimed.clone()) {
         Ok(chosen) => offer(chosen, ground),
-        Err(Unchosen::Needs(key)) => FlowTurn::Needs(key, State::Choosing),
+        Err(Unchosen::Needs(key)) => FlowTurn::Needs(key, State::Choosing { claimed }),
         Err(Unchosen::NoUser) => FlowTurn::Fail(Event::NoCredentials),
         Err(Unchosen::Policy(reason)) => misconfigured(None, reason, ground),
     }
 }
 
+fn named(username: &str, ground: &mut Ground<'_>) -> FlowTurn<State> {
+    let username = username.trim();
+    if username.is_empty() {
+        return State::Naming { missing: true }.revisit(ground);
+    }
+    attempt(Some(username.to_owned()), ground)
+}
+
 impl State {
     pub(super) fn advance(self, input: Input, ground: &mut Ground<'_>) -> FlowTurn<State> {
         match (self, input) {
-            (_, Input::Form(Form::Cancel)) => FlowTurn::Fail(Event::ReselectFlow),
-            (Self::Choosing, Input::Answer(Answer::Fact(..)))
-            | (Self::Stuck { chosen: None, .. }, Input::Form(Form::Retry)) => start(ground),
+            (_, Input::Form(Form::Other)) => FlowTurn::Fail(Event::ReselectFlow),
+            (Self::Naming { .. }, Input::Form(Form::Username(username))) => {
+                named(&username, ground)
+            }
+            (Self::Choosing { claimed }, Input::Answer(Answer::Fact(..))) => {
+                attempt(claimed, ground)
+            }
+            (Self::Stuck { chosen: None, .. }, Input::Form(Form::Retry)) => start(ground),
             (
                 Self::Offered(chosen)
                 | Self::Away(Attempt { chosen, .. })
@@ -124,7 +150,8 @@ impl State {
                     ..attempt.record()
                 }))
             }
-            Self::Choosing
+            Self::Naming { .. }
+            | Self::Choosing { .. }
             | Self::Offered(_)
             | Self::Counting(_)
             | Self::Checking(_)
@@ -158,7 +185,11 @@ impl State {
                 attempt: Attempt { chosen, .. },
                 ..
             } => stuck(Some(chosen), DuoProblem::Expired),
-            Self::Choosing => stuck(None, DuoProblem::Expired),
+            Self::Naming { missing } => {
+                let page = username_page(missing, ground);
+                FlowTurn::Show(page, Self::Naming { missing })
+            }
+            Self::Choosing { .. } => stuck(None, DuoProblem::Expired),
         }
     }
 }
@@ -404,7 +435,8 @@ pub(super) fn current_page(state: &State, ground: &Ground<'_>) -> Page {
         | State::Offered(chosen)
         | State::Counting(chosen)
         | State::Checking(chosen) => page(Some(chosen), None, ground),
-        State::Choosing => page(None, None, ground),
+        State::Naming { missing } => username_page(*missing, ground),
+        State::Choosing { .. } => page(None, None, ground),
     }
 }
 
@@ -413,10 +445,28 @@ fn page(chosen: Option<&Chosen>, problem: Option<DuoProblem>, ground: &Ground<'_
         .and_then(|chosen| integration(chosen, ground))
         .map_or_else(|| "Duo".to_owned(), |duo| duo.display_name.clone());
     Page::Duo {
-        username: ground.core.username().unwrap_or_default().to_owned(),
+        username: chosen
+            .map(|chosen| chosen.username.as_str())
+            .or(ground.core.username())
+            .unwrap_or_default()
+            .to_owned(),
         integration: display_name,
         problem,
+        other_way: other_way(ground),
     }
+}
+
+fn username_page(missing: bool, ground: &Ground<'_>) -> Page {
+    Page::Username {
+        missing,
+        other_way: other_way(ground),
+    }
+}
+
+fn other_way(ground: &Ground<'_>) -> bool {
+    let stage = Stage::After(FlowId::DuoOidc);
+    let transitions = &ground.rules.transitions;
+    transitions.explicit(stage, Event::ReselectFlow).is_some()
 }
 
 /// Only what the network or Duo's servers did counts as an outage: never credentials, clock or

@@ -52,6 +52,7 @@ fn rules(script: &str) -> Rules {
             allowed_origins: Vec::new(),
             callback_path: "/callback".to_owned(),
             max_starts: 20,
+            passwordless: None,
             fail_mode: FailMode::Closed,
         },
         strategies: Arc::new(policy),

@@ -160,11 +160,16 @@ impl World<'_> {
                     password: Secret::new("rehearsal"),
                 })
             }
+            Page::Username { missing: false, .. } => {
+                walk.prompts += 1;
+                Some(Form::Username(self.username.clone()))
+            }
             Page::Duo { problem: None, .. } => {
                 walk.prompts += 1;
                 Some(Form::Retry)
             }
             Page::Password { error: Some(_), .. }
+            | Page::Username { missing: true, .. }
             | Page::Duo {
                 problem: Some(_), ..
             } => None,
@@ -280,7 +285,7 @@ impl Walk {
     fn wait(self, page: &Page) -> Self {
         let flow = match page {
             Page::Password { .. } => FlowId::Password,
-            Page::Duo { .. } => FlowId::DuoOidc,
+            Page::Username { .. } | Page::Duo { .. } => FlowId::DuoOidc,
         };
         Self {
             why: "waits at a page".to_owned(),
