@@ -22,14 +22,14 @@ use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 use vestibule::attribute::{
-    Attribute, AttributeSettings, Definition, ReleaseRule, ReleaseTo, SourceRecord, release,
-    standard,
+    self, Attribute, AttributeSettings, Definition, Merge, ReleaseRule, Source, SourceRecord,
+    release, standard,
 };
 use vestibule::audit::{AuditSettings, Exchange, Issued, sso_success};
 use vestibule::authn::descriptor::{Condition, FlowDescriptor};
 use vestibule::authn::event::Event;
 use vestibule::authn::evidence::{EvidenceTable, PasswordVerified};
-use vestibule::authn::facts::{RelyingPartyFacts, RequestFacts};
+use vestibule::authn::facts::RequestFacts;
 use vestibule::authn::flow::FlowId;
 use vestibule::authn::login::{Input, Login, Start, Step, Success, Verdict};
 use vestibule::authn::moment::Moment;
@@ -38,8 +38,11 @@ use vestibule::authn::result::FactorResult;
 use vestibule::authn::rules::{DuoRules, Rules};
 use vestibule::authn::strategy::ScriptName;
 use vestibule::authn::transition::{On, Stage, Target, TransitionMap};
+use vestibule::config::relying_party::{Ground, Profile, Profiles};
 use vestibule::policy::Policy;
-use vestibule::response::{Assertion, ResponseSettings, Signing, Statement, name_id, success};
+use vestibule::policy::audience::Audience;
+use vestibule::response::name_id::Asked;
+use vestibule::response::{Assertion, Signing, Statement, success};
 use vestibule::saml::binding::{Binding, decode_redirect};
 use vestibule::saml::context::{AuthnContextClassRef, PASSWORD_PROTECTED_TRANSPORT};
 use vestibule::saml::key::SigningKey;
@@ -131,8 +134,15 @@ struct Subject {
 }
 
 impl Subject {
-    fn new(request: &AuthnRequest, moment: &Moment) -> Self {
-        let name = name_id(request, IDP, &moment.token("name-id")).expect("a transient NameID");
+    fn new(idp: &Idp, asking: (&AuthnRequest, &EntityDescriptor), moment: &Moment) -> Self {
+        let asked = Asked {
+            request: asking.0,
+            relying_party: asking.1,
+            issuer: IDP,
+            record: &idp.record,
+            token: &moment.token("name-id"),
+        };
+        let name = idp.profile.name_ids.name_id(&asked).expect("a transient NameID");
         let ids = ["response", "assertion", "session"].map(|id| format!("_{}", moment.token(id)));
         Self { name, ids }
     }
@@ -147,7 +157,7 @@ struct Idp {
     session: Vec<FactorResult>,
     attributes: AttributeSettings,
     record: SourceRecord,
-    response: ResponseSettings,
+    profile: Profile,
     audit: AuditSettings,
     key: SigningKey,
 }
@@ -158,6 +168,15 @@ impl Idp {
         let public = certificate(key).to_pem().expect("a PEM certificate");
         let mut metadata = MetadataSet::new();
         metadata.add(parse(relying_party().as_bytes()).expect("good metadata"));
+        let (rules, attributes) = (rules(), attributes());
+        let ground = Ground {
+            attributes: &attributes,
+            strategies: &*rules.strategies,
+            now: now(),
+        };
+        let entity = metadata.iter().next().expect("one relying party");
+        let profile = Profiles::default().profile_for(entity, &ground);
+        let profile = profile.expect("no script to ask");
         Self {
             query: query(),
             metadata,
@@ -169,14 +188,14 @@ impl Idp {
                 decryption_keys: Vec::new(),
                 answer_by: AnswerBy::Post,
             },
-            rules: rules(),
+            rules,
             session: vec![session()],
-            attributes: attributes(),
+            attributes,
             record: ATTRIBUTES
                 .iter()
                 .map(|(id, value)| ((*id).to_owned(), vec![(*value).to_owned()]))
                 .collect(),
-            response: ResponseSettings::default(),
+            profile,
             audit: AuditSettings::default(),
             key: SigningKey::from_pem(&private, &public).expect("a key and its certificate"),
         }
@@ -198,15 +217,13 @@ impl Idp {
     fn log_in(&self, request: &AuthnRequest, moment: &Moment) -> Success {
         let start = Start {
             transaction: "0123456789abcdef".to_owned(),
-            rp: RelyingPartyFacts {
-                id: request.issuer.clone(),
-                ..RelyingPartyFacts::default()
-            },
+            rp: self.profile.facts.clone(),
             request: RequestFacts {
                 requested: request.requested.clone(),
                 ..RequestFacts::default()
             },
             default_classes: Vec::new(),
+            terms: self.profile.terms.clone(),
             earlier: self.session.clone(),
         };
         let login = Login::new(start, &self.rules);
@@ -223,19 +240,27 @@ impl Idp {
         done: &Success,
         moment: &Moment,
     ) -> String {
-        let attributes = self.attributes(request, done);
-        let subject = Subject::new(request, moment);
+        let attributes = self.attributes(relying_party, done);
+        let subject = Subject::new(self, (request, relying_party), moment);
         let statement = self.statement(request, done, &attributes, &subject);
         let assertion = Assertion::issue(&done.result, &statement);
-        let signing = self.response.signing(relying_party);
+        let signing = self.profile.response.signing(relying_party);
         let xml = success(assertion, signing, &self.key).expect("OpenSSL signs");
         self.remember(request, done, &statement);
         STANDARD.encode(xml)
     }
 
-    fn attributes(&self, request: &AuthnRequest, done: &Success) -> Vec<Attribute> {
-        let user = done.result.username();
-        release(&self.attributes, user, &self.record, &request.issuer)
+    fn attributes(&self, relying_party: &EntityDescriptor, done: &Success) -> Vec<Attribute> {
+        let subject = attribute::Subject {
+            username: done.result.username(),
+            record: &self.record,
+            login: &SourceRecord::new(),
+            rp: &self.profile.facts,
+            strategies: &*self.rules.strategies,
+            now: now(),
+        };
+        let asking = (relying_party, None);
+        release(&self.attributes, &self.profile.plan, &subject, asking).attributes
     }
 
     fn statement<'a>(
@@ -255,7 +280,7 @@ impl Idp {
             address: Some([192, 0, 2, 7].into()),
             session_index,
             session_not_on_or_after: None,
-            lifetime: self.response.assertion_lifetime,
+            lifetime: self.profile.response.assertion_lifetime,
             assertion_id,
             response_id,
             now: now(),
@@ -270,10 +295,11 @@ impl Idp {
         };
         let inbound = decode_redirect(&self.query).expect("a good query");
         let accepted = || accept(&inbound, &self.metadata, &self.acceptance, now());
-        let (request, _) = accepted().expect("an acceptable request");
+        let (request, entity) = accepted().expect("an acceptable request");
         let done = self.log_in(&request, &moment);
-        let attributes = self.attributes(&request, &done);
-        let subject = Subject::new(&request, &moment);
+        let attributes = self.attributes(&entity, &done);
+        let asking = (&request, &*entity);
+        let subject = Subject::new(self, asking, &moment);
         let statement = self.statement(&request, &done, &attributes, &subject);
         let issue = || Assertion::issue(&done.result, &statement);
         let signing = Signing {
@@ -284,8 +310,8 @@ impl Idp {
         part("decode", || decode_redirect(&self.query));
         part("accept", accepted);
         part("decide", || self.log_in(&request, &moment));
-        part("release", || self.attributes(&request, &done));
-        part("identifiers", || Subject::new(&request, &moment));
+        part("release", || self.attributes(&entity, &done));
+        part("identifiers", || Subject::new(self, asking, &moment));
         part("issue", issue);
         part("issue, enclose, sign", || {
             success(issue(), signing, &self.key)
@@ -441,17 +467,18 @@ fn attributes() -> AttributeSettings {
             .expect("a well-known attribute")
             .name
             .to_owned(),
-        source: id.to_owned(),
-        scoped: false,
+        source: Source::Named(vec![id.to_owned()], Merge::All),
+        rewrites: Vec::new(),
+        scope: None,
     };
     let ids = || ATTRIBUTES.iter().map(|(id, _)| *id);
     AttributeSettings {
-        scope: "example.org".to_owned(),
         definitions: ids().map(definition).collect(),
         release: vec![ReleaseRule {
             name: "everyone".to_owned(),
-            to: ReleaseTo::Everyone,
+            to: vec![Audience::Everyone],
             attributes: ids().map(str::to_owned).collect(),
+            ..ReleaseRule::default()
         }],
         ..AttributeSettings::default()
     }

@@ -1,21 +1,19 @@
-//! Resolve, then filter: what this relying party gets of this user's record, and why.
+//! Resolve, then filter: what this relying party gets of this user, and why.
 
-use crate::attribute::{Attribute, AttributeSettings, Definition, ReleaseRule, ReleaseTo};
-use std::collections::BTreeMap;
+use crate::attribute::filter::{Allowance, Grant, Plan, service};
+use crate::attribute::make::{Made, Unusable};
+use crate::attribute::{Attribute, AttributeSettings, Definition, Subject};
+use crate::saml::metadata::{AttributeConsumingService, EntityDescriptor};
 
-/// A user's record in the source: attribute or column name to values.
-pub type SourceRecord = BTreeMap<String, Vec<String>>;
-
-/// The column that is the key of a source: its value is the user's name.
-const KEY: &str = "uid";
-
-/// One defined attribute, its values, and what happened to it.
+/// One defined attribute, its values, and what happened to them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolved {
-    /// The attribute as it would be sent; `values` may be empty.
+    /// The attribute with every value it has.
     pub attribute: Attribute,
-    /// Values that cannot stand in an XML document and are never sent.
-    pub unusable: usize,
+    /// Values that are never sent.
+    pub unusable: Vec<Unusable>,
+    /// What goes to the relying party.
+    pub released: Vec<String>,
     /// Released or not, and why.
     pub outcome: Outcome,
 }
@@ -23,253 +21,162 @@ pub struct Resolved {
 /// Whether an attribute goes to the relying party.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Released by this rule, the first that names it.
+    /// Released.
     Released {
-        /// The rule's name.
+        /// The first rule that releases a value.
         rule: String,
+        /// Why the rule is for this relying party.
+        because: String,
     },
     /// Withheld.
     Withheld(Withheld),
 }
 
 /// Why an attribute is withheld.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Withheld {
-    /// The user's record has no value for it.
+    /// The user has no value for it.
     NoValue,
     /// No rule releases it to this relying party.
     NoRule,
+    /// This rule withholds it.
+    Denied(String),
+    /// Rules release it, but none of its values: they are not requested, or do not match.
+    NoSuchValue,
 }
 
-/// What this relying party gets of this user's source record. Nothing without a rule.
+/// What a relying party gets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Released {
+    /// The attributes.
+    pub attributes: Vec<Attribute>,
+    /// Scripts that failed, whose attributes are therefore not there: safe to log.
+    pub problems: Vec<String>,
+}
+
+/// What this relying party gets of this subject. Nothing without a rule.
 pub fn release(
     settings: &AttributeSettings,
-    username: &str,
-    record: &SourceRecord,
-    relying_party: &str,
-) -> Vec<Attribute> {
-    let granted =
-        |definition: &&Definition| rule_for(settings, definition, relying_party).is_some();
-    let definitions = settings.definitions.iter().filter(granted);
-    definitions
-        .map(|definition| make(settings, definition, username, record).0)
-        .filter(|attribute| !attribute.values.is_empty())
+    plan: &Plan,
+    subject: &Subject<'_>,
+    asking: (&EntityDescriptor, Option<u16>),
+) -> Released {
+    let filter = Filter::new(settings, asking);
+    let mut released = Released::default();
+    for (definition, grant) in settings.definitions.iter().zip(&plan.grants) {
+        if grant.allowed.is_empty() {
+            continue;
+        }
+        let Made {
+            mut values,
+            unusable,
+        } = definition.make(subject);
+        values.retain(|value| filter.verdict(definition, grant, value).is_ok());
+        if !values.is_empty() {
+            released.attributes.push(attribute(definition, values));
+        }
+        released.problems.extend(unusable.into_iter().filter_map(|one| match one {
+            Unusable::Script(reason) => Some(format!("{}: {reason}", definition.id)),
+            Unusable::Characters | Unusable::Syntax => None,
+        }));
+    }
+    released
+}
+
+/// Every defined attribute with its values and what would happen to them: `release` explained.
+pub fn explain(
+    settings: &AttributeSettings,
+    plan: &Plan,
+    subject: &Subject<'_>,
+    asking: (&EntityDescriptor, Option<u16>),
+) -> Vec<Resolved> {
+    let filter = Filter::new(settings, asking);
+    let granted = settings.definitions.iter().zip(&plan.grants);
+    granted
+        .map(|(definition, grant)| filter.explain(definition, grant, subject))
         .collect()
 }
 
-/// Every defined attribute with its values and what would happen to it: `release` explained.
-pub fn explain(
+/// The values of a defined attribute, whatever is released: for NameIDs. `None` when nothing of
+/// this name is defined.
+pub fn values_of(
     settings: &AttributeSettings,
-    username: &str,
-    record: &SourceRecord,
-    relying_party: &str,
-) -> Vec<Resolved> {
-    let resolve = |definition: &Definition| {
-        let (attribute, unusable) = make(settings, definition, username, record);
-        let outcome = match rule_for(settings, definition, relying_party) {
-            _ if attribute.values.is_empty() => Outcome::Withheld(Withheld::NoValue),
-            None => Outcome::Withheld(Withheld::NoRule),
-            Some(rule) => Outcome::Released {
-                rule: rule.name.clone(),
-            },
-        };
-        Resolved {
-            attribute,
-            unusable,
-            outcome,
-        }
-    };
-    settings.definitions.iter().map(resolve).collect()
+    id: &str,
+    subject: &Subject<'_>,
+) -> Option<Vec<String>> {
+    let mut definitions = settings.definitions.iter();
+    let definition = definitions.find(|definition| definition.id == id)?;
+    Some(definition.make(subject).values)
 }
 
-fn rule_for<'a>(
-    settings: &'a AttributeSettings,
-    definition: &Definition,
-    relying_party: &str,
-) -> Option<&'a ReleaseRule> {
-    settings
-        .release
-        .iter()
-        .find(|rule| rule.attributes.contains(&definition.id) && rule.to.includes(relying_party))
-}
-
-impl ReleaseTo {
-    fn includes(&self, relying_party: &str) -> bool {
-        match self {
-            Self::Everyone => true,
-            // entityIDs are compared as plain strings (SAML core 1.3.2).
-            Self::Entities(ids) => ids.iter().any(|id| id == relying_party),
-        }
-    }
-}
-
-fn make(
-    settings: &AttributeSettings,
-    definition: &Definition,
-    username: &str,
-    record: &SourceRecord,
-) -> (Attribute, usize) {
-    let found = record
-        .get(&definition.source)
-        .map_or(&[][..], Vec::as_slice);
-    let own_name = [username.to_owned()];
-    let sources = match found {
-        [] if definition.source == KEY => &own_name[..],
-        found => found,
-    };
-    let present = || sources.iter().filter(|value| !value.is_empty());
-    let values: Vec<_> = present()
-        .filter(|value| fits_xml(value))
-        .map(|value| scope(value, definition, settings))
-        .collect();
-    let unusable = present().count() - values.len();
-    let attribute = Attribute {
+fn attribute(definition: &Definition, values: Vec<String>) -> Attribute {
+    Attribute {
         id: definition.id.clone(),
         name: definition.name.clone(),
         values,
-    };
-    (attribute, unusable)
-}
-
-fn scope(value: &str, definition: &Definition, settings: &AttributeSettings) -> String {
-    if definition.scoped && !value.contains('@') {
-        format!("{value}@{}", settings.scope)
-    } else {
-        value.to_owned()
     }
 }
 
-/// Whether XML 1.0 can carry every character (production Char).
-fn fits_xml(value: &str) -> bool {
-    !value.chars().any(|c| {
-        (c < ' ' && !matches!(c, '\t' | '\n' | '\r')) || matches!(c, '\u{fffe}' | '\u{ffff}')
-    })
+/// The rules, and what the relying party requests.
+struct Filter<'a> {
+    settings: &'a AttributeSettings,
+    service: Option<&'a AttributeConsumingService>,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn definition(id: &str, source: &str, scoped: bool) -> Definition {
-        Definition {
-            id: id.into(),
-            name: format!("urn:test:{id}"),
-            source: source.into(),
-            scoped,
-        }
+impl<'a> Filter<'a> {
+    fn new(settings: &'a AttributeSettings, asking: (&'a EntityDescriptor, Option<u16>)) -> Self {
+        let service = service(asking.0, asking.1);
+        Self { settings, service }
     }
 
-    fn settings(release: Vec<ReleaseRule>) -> AttributeSettings {
-        AttributeSettings {
-            scope: "example.org".into(),
-            definitions: vec![
-                definition("uid", "uid", false),
-                definition("mail", "mail", false),
-                definition("eduPersonPrincipalName", "uid", true),
-            ],
-            release,
-            ..AttributeSettings::default()
+    /// What allows a value to go out, or why it must not.
+    fn verdict<'g>(
+        &self,
+        definition: &Definition,
+        grant: &'g Grant,
+        value: &str,
+    ) -> Result<&'g Allowance, Withheld> {
+        let rules = &self.settings.release;
+        let means = |rule: usize| {
+            let pattern = rules[rule].values.get(&definition.id);
+            pattern.is_none_or(|pattern| pattern.matches(value))
+        };
+        if let Some(rule) = grant.denied.iter().find(|rule| means(**rule)) {
+            return Err(Withheld::Denied(rules[*rule].name.clone()));
         }
+        let mut allowed = grant.allowed.iter();
+        allowed
+            .find(|allowance| {
+                means(allowance.rule)
+                    && rules[allowance.rule].is_requested(definition, value, self.service)
+            })
+            .ok_or(Withheld::NoSuchValue)
     }
 
-    fn rule(name: &str, to: ReleaseTo, attributes: &[&str]) -> ReleaseRule {
-        ReleaseRule {
-            name: name.into(),
-            to,
-            attributes: attributes.iter().map(|id| (*id).to_owned()).collect(),
-        }
-    }
-
-    fn record(entries: &[(&str, &[&str])]) -> SourceRecord {
-        let owned = |values: &&[&str]| values.iter().map(|value| (*value).to_owned()).collect();
-        entries
+    fn explain(&self, definition: &Definition, grant: &Grant, subject: &Subject<'_>) -> Resolved {
+        let made = definition.make(subject);
+        let verdicts = made
+            .values
             .iter()
-            .map(|(name, values)| ((*name).to_owned(), owned(values)))
-            .collect()
-    }
-
-    fn released(settings: &AttributeSettings, record: &SourceRecord, to: &str) -> Vec<String> {
-        release(settings, "jdoe", record, to)
-            .iter()
-            .map(|attribute| format!("{}={}", attribute.id, attribute.values.join(";")))
-            .collect()
-    }
-
-    const SP: &str = "https://sp.example.org";
-
-    #[test]
-    fn nothing_is_released_without_a_rule() {
-        let record = record(&[("mail", &["j@example.org"])]);
-        assert!(released(&settings(vec![]), &record, SP).is_empty());
-    }
-
-    #[test]
-    fn a_rule_for_one_entity_says_nothing_about_another() {
-        let to = ReleaseTo::Entities(vec![SP.into()]);
-        let settings = settings(vec![rule("one", to, &["mail"])]);
-        let record = record(&[("mail", &["a@x", "b@x"])]);
-        assert_eq!(released(&settings, &record, SP), ["mail=a@x;b@x"]);
-        assert!(released(&settings, &record, "https://sp.example.org/").is_empty());
-    }
-
-    #[test]
-    fn scope_is_appended_once_and_the_key_is_the_user_name() {
-        let everything = rule(
-            "all",
-            ReleaseTo::Everyone,
-            &["eduPersonPrincipalName", "uid"],
-        );
-        let settings = settings(vec![everything]);
-        assert_eq!(
-            released(&settings, &record(&[]), SP),
-            ["uid=jdoe", "eduPersonPrincipalName=jdoe@example.org"]
-        );
-        let with_scope = record(&[("uid", &["jdoe@other.org"])]);
-        assert_eq!(
-            released(&settings, &with_scope, SP)[1],
-            "eduPersonPrincipalName=jdoe@other.org"
-        );
-    }
-
-    #[test]
-    fn s19_values_that_xml_cannot_carry_are_withheld_and_counted() {
-        let settings = settings(vec![rule("all", ReleaseTo::Everyone, &["mail"])]);
-        let record = record(&[("mail", &["a\u{0}b", "\u{ffff}", "", "ok\r\n\t"])]);
-        assert_eq!(released(&settings, &record, SP), ["mail=ok\r\n\t"]);
-        let explained = explain(&settings, "jdoe", &record, SP);
-        assert_eq!(explained[1].unusable, 2);
-    }
-
-    #[test]
-    fn the_explanation_names_the_rule_or_the_reason() {
-        let settings = settings(vec![
-            rule("people", ReleaseTo::Everyone, &["mail", "uid"]),
-            rule("later", ReleaseTo::Everyone, &["uid"]),
-        ]);
-        let outcomes: Vec<_> = explain(&settings, "jdoe", &record(&[]), SP)
-            .into_iter()
-            .map(|resolved| resolved.outcome)
-            .collect();
-        let people = "people".to_owned();
-        assert_eq!(
-            outcomes,
-            [
-                Outcome::Released { rule: people },
-                Outcome::Withheld(Withheld::NoValue),
-                Outcome::Withheld(Withheld::NoRule),
-            ]
-        );
-    }
-
-    #[test]
-    fn the_explanation_and_the_release_agree() {
-        let settings = settings(vec![rule("people", ReleaseTo::Everyone, &["mail", "uid"])]);
-        let record = record(&[("mail", &["a@x"])]);
-        let explained: Vec<_> = explain(&settings, "jdoe", &record, SP)
-            .into_iter()
-            .filter(|resolved| matches!(resolved.outcome, Outcome::Released { .. }))
-            .map(|resolved| resolved.attribute)
-            .collect();
-        assert_eq!(explained, release(&settings, "jdoe", &record, SP));
+            .map(|value| (value, self.verdict(definition, grant, value)));
+        let (released, refused): (Vec<_>, Vec<_>) =
+            verdicts.partition(|(_, verdict)| verdict.is_ok());
+        let outcome = match (released.first(), refused.into_iter().next()) {
+            (Some((_, Ok(allowance))), _) => Outcome::Released {
+                rule: self.settings.release[allowance.rule].name.clone(),
+                because: allowance.because.clone(),
+            },
+            (_, Some((_, Err(withheld @ Withheld::Denied(_))))) => Outcome::Withheld(withheld),
+            _ if grant.allowed.is_empty() => Outcome::Withheld(Withheld::NoRule),
+            (_, Some((_, Err(withheld)))) => Outcome::Withheld(withheld),
+            _ => Outcome::Withheld(Withheld::NoValue),
+        };
+        let released = released.into_iter().map(|(value, _)| value.clone()).collect();
+        Resolved {
+            released,
+            outcome,
+            unusable: made.unusable,
+            attribute: attribute(definition, made.values),
+        }
     }
 }

@@ -8,6 +8,7 @@ use crate::authn::strategy::{ScriptName, Strategies};
 use crate::authn::transition::{Target, TransitionMap};
 use crate::duo::integration::Integration;
 use crate::saml::context::{AuthnContextClassRef, RequestedAuthnContext};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,7 +86,7 @@ impl Passwordless {
 }
 
 /// What an outage of Duo means where the transition map does not say.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FailMode {
     /// The login stops, with a page that offers a way back.
     #[default]

@@ -94,4 +94,8 @@ pub trait Strategies: Send + Sync + fmt::Debug {
     fn duo_username(&self, script: &ScriptName, view: &View<'_>) -> Decision<String>;
     /// Evaluates a condition.
     fn condition(&self, script: &ScriptName, view: &View<'_>) -> Decision<bool>;
+    /// Makes an attribute's values.
+    fn attribute(&self, script: &ScriptName, _view: &View<'_>) -> Decision<Vec<String>> {
+        Decision::Failed(format!("nothing here runs script:{script}"))
+    }
 }

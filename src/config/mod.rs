@@ -14,6 +14,7 @@ pub mod properties;
 pub mod raw;
 mod read;
 mod reader;
+pub mod relying_party;
 pub mod settings;
 mod value;
 mod values;

@@ -3,7 +3,6 @@
 use crate::authn::rules::Rules;
 use crate::config::metadata::MetadataSettings;
 use crate::duo::integration::Integration;
-use crate::saml::encryption::EncryptionSettings;
 use crate::saml::key::SigningKey;
 use crate::saml::own_metadata::OwnMetadata;
 use crate::saml::request::Acceptance;
@@ -30,8 +29,6 @@ pub struct Settings {
     pub rules: Rules,
     /// What inbound messages must satisfy.
     pub acceptance: Acceptance,
-    /// Whether and how assertions are encrypted.
-    pub encryption: EncryptionSettings,
     /// `idp.signing.key` and `.cert`; the first one signs.
     pub signing_keys: Vec<SigningKey>,
     /// Certificates published for encryption to us, base64 DER.
@@ -47,6 +44,8 @@ pub struct Settings {
     pub password: PasswordSettings,
     /// Attributes: source, definitions, release.
     pub attributes: crate::attribute::AttributeSettings,
+    /// What holds for which relying party.
+    pub relying_parties: crate::config::relying_party::Profiles,
     /// What our responses look like.
     pub response: crate::response::ResponseSettings,
     /// What is audited and how.

@@ -80,8 +80,8 @@ fn parse(engine: &Engine, name: &str, source: &str) -> Result<AST, Finding> {
     }
     engine.compile_with_scope(&scope, source).map_err(|error| {
         let hint = match error.err_type() {
-            ParseErrorType::VariableUndefined(name) => {
-                one_of(name, ROOTS.iter().copied(), "facts are")
+            ParseErrorType::VariableUndefined(missing) => {
+                one_of(missing, roots(name), "facts are")
             }
             ParseErrorType::ForbiddenVariable(_) => {
                 "facts keep their names; choose another name for the variable".to_owned()
@@ -92,10 +92,17 @@ fn parse(engine: &Engine, name: &str, source: &str) -> Result<AST, Finding> {
     })
 }
 
-/// Claims are there in scripts of `duo/` alone.
-fn roots(name: &str) -> impl Iterator<Item = &'static str> {
-    let claims = name.starts_with("duo/").then_some(CLAIMS);
-    ROOTS.iter().copied().chain(claims)
+/// Claims are there in scripts of `duo/` alone. A script of `relying-party/` is asked once for all
+/// logins: it sees the relying party and nothing that changes. One of `attribute/` speaks of the
+/// user: the login's own facts are attributes there (`user.attr("login.method")`).
+fn roots(script: &str) -> impl Iterator<Item = &'static str> {
+    let claims = script.starts_with("duo/").then_some(CLAIMS);
+    let known: &[&str] = match script.split_once('/') {
+        Some(("relying-party", _)) => &["rp"],
+        Some(("attribute", _)) => &["rp", "user", "now"],
+        _ => ROOTS,
+    };
+    known.iter().copied().chain(claims)
 }
 
 /// A script's own functions must not take a name that means something already.

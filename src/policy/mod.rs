@@ -5,6 +5,7 @@
 //! network, clock, randomness, imports or `eval`; it chooses among what is declared and cannot
 //! make evidence. Does not own: what a choice means (`authn`), fetching facts (`server`).
 
+pub mod audience;
 mod check;
 mod engine;
 mod facts;
@@ -33,6 +34,8 @@ use std::sync::Arc;
 const LONGEST_USERNAME: usize = 256;
 /// The most principals a script may return.
 const MOST_PRINCIPALS: usize = 32;
+/// The most values a script may give an attribute.
+const MOST_VALUES: usize = 256;
 
 /// The compiled scripts and the named lists: immutable, one value per generation.
 pub struct Policy {
@@ -166,6 +169,10 @@ impl Policy {
         self.decide(script, facts, |ended| classes(value(ended)?))
     }
 
+    fn values(&self, script: &ScriptName, facts: Facts) -> Decision<Vec<String>> {
+        self.decide(script, facts, |ended| values(value(ended)?))
+    }
+
     fn truth(&self, script: &ScriptName, facts: Facts) -> Decision<bool> {
         self.decide(script, facts, |ended| {
             let value = value(ended)?;
@@ -201,6 +208,10 @@ impl Strategies for Policy {
     fn condition(&self, script: &ScriptName, view: &View<'_>) -> Decision<bool> {
         self.truth(script, self.facts(view))
     }
+
+    fn attribute(&self, script: &ScriptName, view: &View<'_>) -> Decision<Vec<String>> {
+        self.values(script, self.facts(view))
+    }
 }
 
 /// `fail(..)` is an answer of next-factor scripts alone.
@@ -224,6 +235,23 @@ fn next(value: &Dynamic) -> Result<Next, String> {
         Ok(FlowId::Mfa) | Err(_) => Err(format!("{name:?} is no flow that can be a next step")),
         Ok(flow) => Ok(Next::Flow(flow)),
     }
+}
+
+/// A string, an array of strings, or `()` for no value at all.
+fn values(value: Dynamic) -> Result<Vec<String>, String> {
+    if value.is_unit() {
+        return Ok(Vec::new());
+    }
+    if value.is_string() {
+        return text(value).map(|value| vec![value]);
+    }
+    let array = value
+        .into_array()
+        .map_err(|found| format!("the answer is a string or an array of strings, not {found}"))?;
+    if array.len() > MOST_VALUES {
+        return Err(format!("more than {MOST_VALUES} values"));
+    }
+    array.into_iter().map(text).collect()
 }
 
 fn text(value: Dynamic) -> Result<String, String> {

@@ -12,16 +12,13 @@ mod encrypted;
 mod envelope;
 pub mod logout;
 pub mod name_id;
-pub mod pairwise;
 mod status;
-mod subject;
 
 pub use artifact::artifact_response;
 pub use assertion::{Assertion, Statement};
 pub use encrypted::{Encryption, ResponseError, encrypted_success};
 pub use envelope::{Signing, error, success};
 pub use status::status_of;
-pub use subject::name_id;
 
 use crate::saml::metadata::EntityDescriptor;
 use std::time::Duration;
@@ -33,6 +30,8 @@ pub struct ResponseSettings {
     pub sign_responses: bool,
     /// (false; metadata's WantAssertionsSigned turns it on for that relying party).
     pub sign_assertions: bool,
+    /// `idp.saml.honorWantAssertionsSigned` (true).
+    pub honor_want_assertions_signed: bool,
     /// `idp.assertion.lifetime`: PT5M.
     pub assertion_lifetime: Duration,
     /// SubjectLocality and confirmation Address carry the client's address.
@@ -48,6 +47,7 @@ impl Default for ResponseSettings {
         Self {
             sign_responses: true,
             sign_assertions: false,
+            honor_want_assertions_signed: true,
             assertion_lifetime: Duration::from_mins(5),
             include_address: true,
             sign_errors: true,
@@ -60,7 +60,8 @@ impl ResponseSettings {
     /// What to sign for this relying party: its metadata can ask for more, never for less
     /// (SAML metadata 2.4.4, WantAssertionsSigned).
     pub fn signing(&self, relying_party: &EntityDescriptor) -> Signing {
-        let assertion = self.sign_assertions || relying_party.sp.want_assertions_signed;
+        let wish = self.honor_want_assertions_signed && relying_party.sp.want_assertions_signed;
+        let assertion = self.sign_assertions || wish;
         // The bearer profile needs one of the two (SAML profiles 4.1.3.5).
         let response = self.sign_responses || !assertion;
         Signing {

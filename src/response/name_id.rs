@@ -3,7 +3,7 @@
 
 use crate::attribute::SourceRecord;
 use crate::authn::event::Event;
-use crate::response::pairwise::{Encoding, Salt, persistent};
+use crate::attribute::pairwise::{Encoding, Salt, persistent};
 use crate::saml::metadata::EntityDescriptor;
 use crate::saml::name_id::{EMAIL, NameId, NameIdPolicy, PERSISTENT, TRANSIENT, UNSPECIFIED};
 use crate::saml::request::AuthnRequest;
@@ -74,6 +74,32 @@ pub struct Asked<'a> {
 }
 
 impl NameIdRules {
+    /// The rules for a relying party that may have these formats alone, the first one by default,
+    /// and whose attribute-made formats come from this source.
+    #[must_use]
+    pub fn limited(mut self, formats: Option<&[String]>, source: Option<&str>) -> Self {
+        if let Some(formats) = formats {
+            self.makers
+                .retain(|maker| formats.iter().any(|format| format == maker.format()));
+            if let Some(first) = formats.first() {
+                self.default_format.clone_from(first);
+            }
+        }
+        if let Some(source) = source {
+            for maker in &mut self.makers {
+                if let Maker::Attribute { sources, .. } = maker {
+                    *sources = vec![source.to_owned()];
+                }
+            }
+        }
+        self
+    }
+
+    /// The source attributes that some maker reads.
+    pub fn sources(&self) -> impl Iterator<Item = &str> {
+        self.makers.iter().flat_map(Maker::sources).map(String::as_str)
+    }
+
     /// The NameID that answers the request, or the event that says why there is none.
     ///
     /// AllowCreate is not looked at: computed identifiers exist before anybody asks, and a transient
@@ -140,6 +166,14 @@ fn matches(wanted: &NameId, found: &NameId) -> bool {
 }
 
 impl Maker {
+    fn sources(&self) -> &[String] {
+        match self {
+            Self::Transient => &[],
+            Self::Persistent(computed) => &computed.sources,
+            Self::Attribute { sources, .. } => sources,
+        }
+    }
+
     /// The format it makes.
     pub fn format(&self) -> &str {
         match self {

@@ -5,6 +5,7 @@ use crate::saml::own_metadata::OwnMetadata;
 use crate::server::back_end::password::PasswordBackEnd;
 use crate::server::back_end::{Directory, DuoClient};
 use crate::server::pages::Pages;
+use crate::server::profiles::ProfileCache;
 use crate::server::world::World;
 use std::sync::Arc;
 
@@ -23,6 +24,8 @@ pub struct Generation {
     pub password: PasswordBackEnd,
     /// Our own metadata document.
     pub own_metadata: String,
+    /// What holds for which relying party.
+    pub profiles: ProfileCache,
     /// Paths that Duo sends browsers back to.
     pub callback_paths: Vec<String>,
     /// Where a form of ours may lead: Duo, after the redirect that answers it.
@@ -39,6 +42,7 @@ impl Generation {
             password: PasswordBackEnd::start(&settings.password, Arc::clone(&world.clock))
                 .map_err(|error| format!("password threads: {error}"))?,
             own_metadata: own_metadata(&settings).to_xml(),
+            profiles: ProfileCache::default(),
             callback_paths: callback_paths(&settings),
             form_targets: form_targets(&settings),
             settings,

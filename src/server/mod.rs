@@ -16,6 +16,7 @@ pub mod load;
 pub mod logs;
 pub mod metadata;
 pub mod pages;
+pub mod profiles;
 pub mod reload;
 pub mod replay;
 pub mod session;

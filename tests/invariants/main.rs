@@ -129,6 +129,16 @@ proptest! {
     }
 
     #[test]
+    fn i02_what_a_relying_party_requires_is_never_missing(bytes in entropy()) {
+        walks(bytes, |_, walk, verdict| {
+            let Verdict::Success(success) = verdict else { return };
+            for flow in &walk.terms.required {
+                assert!(success.result.factors().contains_key(flow), "{flow} is missing");
+            }
+        });
+    }
+
+    #[test]
     fn i03_every_factor_belongs_to_the_user_of_the_result(bytes in entropy()) {
         walks(bytes, |_, _, verdict| {
             let Verdict::Success(success) = verdict else { return };

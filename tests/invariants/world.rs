@@ -9,9 +9,10 @@ use vestibule::authn::facts::{FactValue, RelyingPartyFacts, RequestFacts};
 use vestibule::authn::flow::FlowId;
 use vestibule::authn::login::{
     Answer, Call, Callback, CallbackOutcome, Form, Input, Login, Page, PasswordAnswer, Record,
-    Start, Step, Verdict,
+    Start, Step, Terms, Verdict,
 };
 use vestibule::authn::moment::Moment;
+use vestibule::authn::rules::FailMode;
 use vestibule::authn::result::{AuthenticationResult, FactorResult};
 use vestibule::duo::jwt;
 use vestibule::duo::oidc::HttpAnswer;
@@ -70,6 +71,7 @@ pub(crate) struct Walk {
     pub(crate) duo_attempts: Vec<DuoAttempt>,
     pub(crate) foreign_token_accepted: bool,
     pub(crate) records: Vec<Record>,
+    pub(crate) terms: Terms,
     login: Option<Login>,
     request: RequestFacts,
     began: Timestamp,
@@ -79,6 +81,26 @@ pub(crate) struct Walk {
     passwords: BTreeSet<(String, Timestamp)>,
     duo_allowed: BTreeSet<String>,
     foreign: bool,
+}
+
+/// Most relying parties have no terms of their own.
+fn random_terms(choices: &mut Choices) -> Terms {
+    let required = match choices.below(4) {
+        0 => BTreeSet::from([FlowId::DuoOidc]),
+        1 => BTreeSet::from([FlowId::Password]),
+        _ => BTreeSet::new(),
+    };
+    let fail_mode = match choices.below(6) {
+        0 => Some(FailMode::Open),
+        1 => Some(FailMode::Closed),
+        _ => None,
+    };
+    let preferred = (choices.below(4) == 0).then(|| AuthnContextClassRef::new(REFEDS_MFA));
+    Terms {
+        required,
+        preferred: preferred.into_iter().collect(),
+        fail_mode,
+    }
 }
 
 thread_local! {
@@ -96,11 +118,13 @@ impl Walk {
         }
         let now = epoch() + SignedDuration::from_secs(CLOCK.get());
         let request = random_request(choices);
+        let terms = random_terms(choices);
         let start = Start {
             transaction: "t".to_owned(),
             rp: RelyingPartyFacts::default(),
             request: request.clone(),
             default_classes: Vec::new(),
+            terms: terms.clone(),
             earlier: earlier.clone(),
         };
         Self {
@@ -112,6 +136,7 @@ impl Walk {
             duo_attempts: Vec::new(),
             foreign_token_accepted: false,
             records: Vec::new(),
+            terms,
             login: Some(Login::new(start, &setting.rules)),
             request,
             began: now,

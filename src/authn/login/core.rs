@@ -1,6 +1,6 @@
 //! What a login knows, whatever state it is in.
 
-use super::values::{Failure, Start};
+use super::values::{Failure, Start, Terms};
 use crate::authn::event::Event;
 use crate::authn::facts::{FactKey, FactValue, RelyingPartyFacts, RequestFacts};
 use crate::authn::flow::FlowId;
@@ -20,6 +20,7 @@ pub(super) struct Core {
     pub(super) request: RequestFacts,
     /// What the result must satisfy, ignored classes removed and defaults applied.
     pub(super) wanted: Option<RequestedAuthnContext>,
+    pub(super) terms: Terms,
     pub(super) results: BTreeMap<FlowId, FactorResult>,
     pub(super) attempts: BTreeMap<FlowId, u32>,
     pub(super) fetched: BTreeMap<FactKey, FactValue>,
@@ -42,6 +43,7 @@ impl Core {
             rp: start.rp,
             request: start.request,
             wanted,
+            terms: start.terms,
             results: BTreeMap::new(),
             attempts: BTreeMap::new(),
             fetched: BTreeMap::new(),

@@ -1,13 +1,15 @@
 //! How a turn ends: with a page, a redirect, a call, or the login's verdict.
 
-use super::run::Run;
+use super::run::{Admitted, Run};
 use super::values::{Answer, Call, Input, Page, Record, Step, Success, Turn, Verdict};
 use super::{Left, Login, State};
 use crate::authn::event::Event;
 use crate::authn::facts::{FactKey, FactValue};
+use crate::authn::flow::FlowId;
 use crate::authn::principal::Strength;
 use crate::authn::result::AuthenticationResult;
 use crate::saml::context::{AuthnContextClassRef, UNSPECIFIED};
+use std::collections::BTreeSet;
 
 impl Run<'_> {
     /// Merges the active results and checks them against the request once more: whatever a script
@@ -19,6 +21,9 @@ impl Run<'_> {
         }
         if self.core.results.is_empty() {
             return self.fail(Event::InvalidAuthenticationContext);
+        }
+        if let Some(flow) = self.missing() {
+            return self.require(flow, left);
         }
         let Some(class) = self.class() else {
             return self.fail(Event::RequestUnsupported);
@@ -45,6 +50,30 @@ impl Run<'_> {
         self.end(Step::Finish(Verdict::Success(success)))
     }
 
+    /// The first flow that the relying party requires and that this login has no result of.
+    fn missing(&self) -> Option<FlowId> {
+        let required = self.core.terms.required.iter();
+        let mut missing = required.filter(|flow| !self.core.results.contains_key(flow));
+        missing.next().copied()
+    }
+
+    /// Runs a flow that the transition map left out, once. What cannot run, or ran and failed, is
+    /// not excused by anything, an outage included.
+    fn require(mut self, flow: FlowId, left: Left) -> Turn {
+        if self.core.outage || self.core.attempts.contains_key(&flow) {
+            self.core
+                .note(format!("{flow} is required and did not succeed"));
+            return self.fail(Event::RequestUnsupported);
+        }
+        self.core.note(format!("{flow} is required"));
+        match self.admit(flow, left) {
+            Ok(Admitted::Run) => self.run(flow),
+            Ok(Admitted::Refused(Event::NoPassive)) => self.fail(Event::NoPassive),
+            Ok(Admitted::Reuse | Admitted::Refused(_)) => self.fail(Event::RequestUnsupported),
+            Err(key) => self.ask(key, State::Deciding(left)),
+        }
+    }
+
     /// The class to assert. A degraded login never claims more than a password (invariant 14).
     fn class(&self) -> Option<AuthnContextClassRef> {
         let classes = &self.rules.classes;
@@ -55,12 +84,22 @@ impl Run<'_> {
         match &self.core.wanted {
             Some(wanted) => classes.select(wanted, &held),
             None => Some(
-                classes
-                    .strongest(&held)
+                self.preferred(&held)
+                    .or_else(|| classes.strongest(&held))
                     .cloned()
                     .unwrap_or_else(|| AuthnContextClassRef::new(UNSPECIFIED)),
             ),
         }
+    }
+
+    /// When nothing was asked, what the operator prefers for this relying party, if it is true
+    /// (truth table R1).
+    fn preferred<'h>(
+        &self,
+        held: &'h BTreeSet<AuthnContextClassRef>,
+    ) -> Option<&'h AuthnContextClassRef> {
+        let mut preferred = self.core.terms.preferred.iter();
+        preferred.find_map(|class| held.get(class))
     }
 
     /// IsPassive: no page is ever shown (invariant 8), whatever the flows want.

@@ -14,7 +14,7 @@ mod values;
 
 pub use values::{
     Answer, Call, Callback, CallbackOutcome, DuoProblem, DuoRecord, Failure, Form, Input, Page,
-    PasswordAnswer, PasswordProblem, Record, Start, Step, Success, Turn, Verdict,
+    PasswordAnswer, PasswordProblem, Record, Start, Step, Success, Terms, Turn, Verdict,
 };
 
 use crate::authn::event::Event;

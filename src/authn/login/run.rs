@@ -224,7 +224,13 @@ impl<'a> Run<'a> {
 
     fn next(&mut self, left: Left) -> Result<Next, FactKey> {
         let rules = self.rules;
-        let next = match rules.transitions.target(left.stage, left.event) {
+        let target = match rules.transitions.explicit(left.stage, left.event) {
+            Some(target) => target,
+            // A flow that only its relying party requires has no rule: the login ends behind it.
+            None if left.event == Event::Proceed && self.is_required(left.stage) => &Target::End,
+            None => &Target::Fail,
+        };
+        let next = match target {
             Target::Flow(flow) => Next::Flow(*flow),
             Target::End => Next::End,
             Target::Fail => Next::Fail(left.event),
@@ -233,6 +239,10 @@ impl<'a> Run<'a> {
         };
         self.note_transition(left, None, &next);
         Ok(next)
+    }
+
+    fn is_required(&self, stage: Stage) -> bool {
+        matches!(stage, Stage::After(flow) if self.core.terms.required.contains(&flow))
     }
 
     fn ask_script(&mut self, script: &ScriptName, left: Left) -> Result<Next, FactKey> {
@@ -272,7 +282,7 @@ impl<'a> Run<'a> {
 
     /// Whether a flow may run now, or an active result stands in for it (Shibboleth's
     /// `validateLoginTransitions`).
-    fn admit(&mut self, flow: FlowId, left: Left) -> Result<Admitted, FactKey> {
+    pub(super) fn admit(&mut self, flow: FlowId, left: Left) -> Result<Admitted, FactKey> {
         let rules = self.rules;
         let (passive, forced, non_browser) = {
             let request = &self.core.request;
@@ -303,7 +313,7 @@ impl<'a> Run<'a> {
         })
     }
 
-    fn run(mut self, flow: FlowId) -> Turn {
+    pub(super) fn run(mut self, flow: FlowId) -> Turn {
         *self.core.attempts.entry(flow).or_insert(0) += 1;
         match flow {
             FlowId::Password => self.after_password(password::start()),
@@ -385,7 +395,8 @@ impl<'a> Run<'a> {
     }
 
     fn fails_open(&self) -> bool {
-        let script = match &self.rules.duo.fail_mode {
+        let own = self.core.terms.fail_mode.as_ref();
+        let script = match own.unwrap_or(&self.rules.duo.fail_mode) {
             FailMode::Closed => return false,
             FailMode::Open => return true,
             FailMode::Script(script) => script,
@@ -419,7 +430,7 @@ impl<'a> Run<'a> {
     }
 }
 
-enum Admitted {
+pub(super) enum Admitted {
     /// An active result stands in for the flow.
     Reuse,
     Run,

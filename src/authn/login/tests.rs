@@ -179,6 +179,7 @@ impl Story {
             },
             request,
             default_classes: Vec::new(),
+            terms: Terms::default(),
             earlier,
         };
         self.login = Some(Login::new(start, &self.rules));

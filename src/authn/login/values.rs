@@ -4,13 +4,15 @@ use super::Login;
 use crate::authn::event::Event;
 use crate::authn::evidence::PasswordVerified;
 use crate::authn::facts::{FactKey, FactValue, RelyingPartyFacts, RequestFacts};
+use crate::authn::flow::FlowId;
 use crate::authn::result::{AuthenticationResult, FactorResult};
+use crate::authn::rules::FailMode;
 use crate::duo::claims::ClaimError;
 use crate::duo::oidc::{DuoError, FormRequest, HttpAnswer};
 use crate::duo::secret::Secret;
 use crate::saml::context::AuthnContextClassRef;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Where a login starts from.
 #[derive(Clone, Debug)]
@@ -23,8 +25,21 @@ pub struct Start {
     pub request: RequestFacts,
     /// Classes to require when the relying party asked for none.
     pub default_classes: Vec<AuthnContextClassRef>,
+    /// What the operator demands for this relying party beyond the transition map.
+    pub terms: Terms,
     /// Results of earlier logins in this browser, for single sign-on.
     pub earlier: Vec<FactorResult>,
+}
+
+/// What the operator demands for one relying party (`vestibule.rp.NAME.*`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terms {
+    /// Flows that every login must have behind it, whatever the transition map says.
+    pub required: BTreeSet<FlowId>,
+    /// Classes to assert, if they are true, when the relying party asked for none (truth table R1).
+    pub preferred: Vec<AuthnContextClassRef>,
+    /// What an outage of Duo means here; `None` is as everywhere.
+    pub fail_mode: Option<FailMode>,
 }
 
 /// What happened in the world.

@@ -41,6 +41,8 @@ pub enum Kind {
     Number,
     /// ISO-8601, longer than nothing.
     Duration,
+    /// A day.
+    Date,
     /// Bytes, with K, M or G.
     Size,
     /// A file that is read at start.
@@ -182,6 +184,7 @@ impl Kind {
             Self::Count => "a whole number",
             Self::Number => "a number",
             Self::Duration => "an ISO-8601 duration such as PT5M",
+            Self::Date => "a date such as 2027-06-30",
             Self::Size => "a number of bytes, perhaps with K, M or G",
             Self::File => "a file",
             Self::Path => "a path",
@@ -211,6 +214,7 @@ impl Kind {
             "count" => Self::Count,
             "number" => Self::Number,
             "duration" => Self::Duration,
+            "date" => Self::Date,
             "size" => Self::Size,
             "file" => Self::File,
             "path" => Self::Path,

@@ -1,56 +1,227 @@
-//! Where attributes come from, what they are called, and who gets them.
+//! Where attributes come from and how their values are made.
 
-use crate::attribute::{AttributeSettings, Definition, ReleaseRule, ReleaseTo, STANDARD, standard};
-use crate::config::nearest::nearest;
+use super::release;
+use crate::attribute::pairwise::Salt;
+use crate::attribute::{
+    AttributeSettings, Definition, LOGIN, Merge, Otherwise, Pattern, ReleaseRule, Rewrite, Source,
+    Template, standard,
+};
 use crate::config::reader::{Reader, is_uri};
-use std::collections::BTreeSet;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use std::collections::BTreeMap;
 
-pub(super) fn read(reader: &mut Reader<'_>, scope: Option<&String>) -> Option<AttributeSettings> {
+const FAMILY: &str = "vestibule.attribute.";
+
+pub(super) fn read(
+    reader: &mut Reader<'_>,
+    scope: Option<&String>,
+    salt: Option<&Salt>,
+) -> Option<AttributeSettings> {
     let csv = reader.path("vestibule.attribute.csv");
-    let mut names = reader.values.names_under("vestibule.attribute.");
+    let mut names = reader.values.names_under(FAMILY);
     names.remove("csv");
-    let rules = reader.values.names_under("vestibule.release.");
-    let release: Vec<ReleaseRule> = rules
-        .iter()
-        .map(|name| release_rule(reader, name, &names))
-        .collect();
+    let release = release::read(reader, &names);
     // A well-known attribute that is released needs no definition.
-    names.extend(release.iter().flat_map(|rule| rule.attributes.clone()));
-    let definitions = names
+    names.extend(release.iter().flat_map(|rule: &ReleaseRule| rule.attributes.clone()));
+    let scope = scope?;
+    let definitions: Vec<Definition> = names
         .iter()
-        .filter_map(|name| definition(reader, name))
+        .filter_map(|id| Section { reader, id }.definition(scope, salt))
         .collect();
     Some(AttributeSettings {
         csv: csv?,
-        scope: scope?.clone(),
+        reads_login: definitions.iter().any(reads_login),
         definitions,
         release,
     })
 }
 
-fn definition(reader: &mut Reader<'_>, id: &str) -> Option<Definition> {
-    let key = |part: &str| format!("vestibule.attribute.{id}.{part}");
-    let known = standard(id);
-    let written = reader.values.written(&key("oid")).is_some();
-    let name = reader
-        .parsed(&key("oid"), saml_name)
-        .or_else(|| known.map(|known| known.name.to_owned()));
-    if name.is_none() && !written {
-        reader.error(
-            &key("oid"),
-            "no value for an attribute that is not well known",
-            "an OID or a URI",
-            "add the line, or correct the attribute's name",
-        );
+/// `idp.persistentId.salt`, or the same in base64.
+pub(super) fn salt(reader: &mut Reader<'_>) -> Option<Salt> {
+    const PLAIN: &str = "idp.persistentId.salt";
+    const ENCODED: &str = "idp.persistentId.encodedSalt";
+    let plain = reader.text(PLAIN).map(String::into_bytes);
+    let encoded = reader.parsed(ENCODED, |text| STANDARD.decode(text).ok());
+    let key = if plain.is_some() { PLAIN } else { ENCODED };
+    let salt = Salt::new(plain.or(encoded)?);
+    if salt.is_none() {
+        let fix = "write the output of `openssl rand -base64 32`, and never change it";
+        reader.error(key, "less than 16 octets (not shown)", "a secret", fix);
     }
-    let source = reader.text(&key("source"));
-    let scoped = reader.flag(&key("scoped"));
-    Some(Definition {
-        id: id.to_owned(),
-        name: name?,
-        source: source.unwrap_or_else(|| id.to_owned()),
-        scoped: scoped.unwrap_or_else(|| known.is_some_and(|known| known.scoped)),
-    })
+    salt
+}
+
+/// A script may read anything.
+fn reads_login(definition: &Definition) -> bool {
+    let of_login = |name: &str| name.starts_with(LOGIN);
+    match &definition.source {
+        Source::Named(names, _) => names.iter().any(|name| of_login(name)),
+        Source::Template(template) => template.sources().any(of_login),
+        Source::Pairwise(name, _) => of_login(name),
+        Source::Script(_) => true,
+        Source::Constant(_) => false,
+    }
+}
+
+/// The keys of one attribute.
+struct Section<'r, 'a> {
+    reader: &'r mut Reader<'a>,
+    id: &'r str,
+}
+
+impl Section<'_, '_> {
+    fn key(&self, part: &str) -> String {
+        format!("{FAMILY}{}.{part}", self.id)
+    }
+
+    fn definition(mut self, scope: &str, salt: Option<&Salt>) -> Option<Definition> {
+        let known = standard(self.id);
+        let name = self.name();
+        let source = self.source(salt);
+        let rewrites = [self.regex(), self.map()].into_iter().flatten().collect();
+        let scoped = self.reader.flag(&self.key("scoped"));
+        let scoped = scoped.unwrap_or_else(|| known.is_some_and(|known| known.scoped));
+        let own_scope = self.reader.text(&self.key("scope"));
+        Some(Definition {
+            id: self.id.to_owned(),
+            name: name?,
+            source: source?,
+            rewrites,
+            scope: scoped.then(|| own_scope.unwrap_or_else(|| scope.to_owned())),
+        })
+    }
+
+    fn name(&mut self) -> Option<String> {
+        let key = self.key("oid");
+        let written = self.reader.values.written(&key).is_some();
+        let name = self.reader.parsed(&key, saml_name);
+        let name = name.or_else(|| standard(self.id).map(|known| known.name.to_owned()));
+        if name.is_none() && !written {
+            self.reader.error(
+                &key,
+                "no value for an attribute that is not well known",
+                "an OID or a URI",
+                "add the line, or correct the attribute's name",
+            );
+        }
+        name
+    }
+
+    /// One kind of source; several would contradict each other.
+    fn source(&mut self, salt: Option<&Salt>) -> Option<Source> {
+        let named = self.reader.list(&self.key("source"));
+        let merge = self.reader.choice(&self.key("merge"));
+        let constant = self.reader.list(&self.key("constant"));
+        let template = self.template();
+        let script = self.script();
+        let pairwise = self.pairwise(&named, salt);
+        let kinds = ["source", "constant", "template", "script"];
+        let written = kinds.map(|part| self.reader.values.written(&self.key(part)).is_some());
+        if written.iter().filter(|written| **written).count() > 1 {
+            let found = "more than one of source, constant, template and script";
+            let fix = "keep one of them";
+            self.reader.error(&self.key("source"), found, "one kind of source", fix);
+            return None;
+        }
+        Some(match written {
+            [_, true, ..] => Source::Constant(constant),
+            [_, _, true, _] => template?,
+            [.., true] => script?,
+            _ => match pairwise {
+                Some(pairwise) => pairwise,
+                None if named.is_empty() => {
+                    Source::Named(vec![self.id.to_owned()], Merge::default())
+                }
+                None if merge?.as_str() == "first" => Source::Named(named, Merge::First),
+                None => Source::Named(named, Merge::All),
+            },
+        })
+    }
+
+    fn template(&mut self) -> Option<Source> {
+        let key = self.key("template");
+        let text = self.reader.text(&key)?;
+        let template = Template::parse(&text);
+        if template.is_none() {
+            self.reader.wrong(&key, &text, "name at least one {source}, with both braces");
+        }
+        template.map(Source::Template)
+    }
+
+    /// Scripts of `attribute/` see the user and the relying party, which is what there is.
+    fn script(&mut self) -> Option<Source> {
+        let key = self.key("script");
+        let script = self.reader.script(&key)?;
+        if !script.0.starts_with("attribute/") {
+            let found = format!("script:{script}");
+            let fix = "move it there, and write script:attribute/NAME";
+            self.reader.error(&key, found, "a script below scripts/attribute/", fix);
+            return None;
+        }
+        Some(Source::Script(script))
+    }
+
+    fn pairwise(&mut self, named: &[String], salt: Option<&Salt>) -> Option<Source> {
+        let key = self.key("pairwise");
+        let usual = self.reader.list("idp.persistentId.sourceAttribute");
+        let source = named.first().or(usual.first()).cloned();
+        let wanted = match self.reader.flag(&key) {
+            Some(wanted) => wanted,
+            None => self.id == "pairwise-id" && salt.is_some() && source.is_some(),
+        };
+        if !wanted {
+            return None;
+        }
+        let (Some(source), Some(salt)) = (source, salt) else {
+            let found = "true without a salt or without a source";
+            let expected = "a secret and an attribute that never changes";
+            let fix = "set idp.persistentId.salt and idp.persistentId.sourceAttribute";
+            self.reader.error(&key, found, expected, fix);
+            return None;
+        };
+        Some(Source::Pairwise(source, salt.clone()))
+    }
+
+    fn regex(&mut self) -> Option<Rewrite> {
+        let key = self.key("regex");
+        let replacement = self.reader.text(&self.key("replacement"))?;
+        let pattern = pattern(self.reader, &key)?;
+        Some(Rewrite::Regex {
+            pattern,
+            replacement,
+        })
+    }
+
+    fn map(&mut self) -> Option<Rewrite> {
+        let key = self.key("map");
+        let pairs = self.reader.list(&key);
+        let mut entries = BTreeMap::new();
+        let mut otherwise = Otherwise::Drop;
+        for pair in &pairs {
+            match pair.split_once('=').map(|(from, to)| (from.trim(), to.trim())) {
+                Some(("*", "*")) => otherwise = Otherwise::Keep,
+                Some(("*", to)) => otherwise = Otherwise::Become(to.to_owned()),
+                Some((from, to)) => drop(entries.insert(from.to_owned(), to.to_owned())),
+                None => self.reader.wrong(&key, pair, "write FROM=TO"),
+            }
+        }
+        (!pairs.is_empty()).then_some(Rewrite::Map { entries, otherwise })
+    }
+}
+
+/// An expression that compiles.
+pub(super) fn pattern(reader: &mut Reader<'_>, key: &str) -> Option<Pattern> {
+    let text = reader.text(key)?;
+    match Pattern::new(&text) {
+        Ok(pattern) => Some(pattern),
+        Err(reason) => {
+            let reason = reason.lines().last().unwrap_or_default().trim();
+            let fix = reason.strip_prefix("error: ").unwrap_or(reason).to_owned();
+            reader.wrong(key, &text, fix);
+            None
+        }
+    }
 }
 
 /// An OID becomes its URN; anything else must be a whole name.
@@ -61,38 +232,6 @@ fn saml_name(text: &str) -> Option<String> {
         return Some(format!("urn:oid:{text}"));
     }
     is_uri(text).then(|| text.to_owned())
-}
-
-fn release_rule(reader: &mut Reader<'_>, name: &str, defined: &BTreeSet<String>) -> ReleaseRule {
-    let to = reader.required_list(&format!("vestibule.release.{name}.to"));
-    let key = format!("vestibule.release.{name}.attributes");
-    let (attributes, unknown): (Vec<String>, Vec<String>) = reader
-        .required_list(&key)
-        .into_iter()
-        .partition(|attribute| defined.contains(attribute) || standard(attribute).is_some());
-    for attribute in unknown {
-        let well_known = STANDARD.iter().map(|standard| standard.id);
-        let known = defined.iter().map(String::as_str).chain(well_known);
-        let fix = match nearest(&attribute, known) {
-            Some(near) => format!("did you mean {near}?"),
-            None => format!("define vestibule.attribute.{attribute}.oid"),
-        };
-        let found = format!("\"{}\"", attribute.escape_debug());
-        reader.error(
-            &key,
-            found,
-            "attributes that are defined or well known",
-            fix,
-        );
-    }
-    ReleaseRule {
-        name: name.to_owned(),
-        to: match &to[..] {
-            [everyone] if everyone == "*" => ReleaseTo::Everyone,
-            _ => ReleaseTo::Entities(to),
-        },
-        attributes,
-    }
 }
 
 #[cfg(test)]

@@ -1,14 +1,18 @@
 //! From readable values to [`Settings`], one file for each part of the program.
 
 mod attributes;
+mod audience;
 mod audit;
 mod duo;
 mod duo_apis;
 mod flows;
 mod identity;
 mod metadata;
+mod name_id;
 mod operation;
 mod policy;
+mod release;
+mod relying_party;
 mod saml;
 mod transitions;
 
@@ -30,7 +34,11 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
     let acceptance = saml::acceptance(reader, identity.base_url.as_ref());
     let encryption = saml::encryption(reader);
     let response = saml::response(reader);
-    let attributes = attributes::read(reader, identity.scopes.first());
+    let salt = attributes::salt(reader);
+    let attributes = attributes::read(reader, identity.scopes.first(), salt.as_ref());
+    let release = attributes.as_ref().map_or(&[][..], |all| &all.release[..]);
+    let name_ids = name_id::read(reader, salt.as_ref());
+    let relying_parties = relying_party::read(reader, (response.as_ref(), encryption), name_ids, release);
     let audit = audit::read(reader);
     let duo_http = duo::http(reader);
     let duo_auth_api = duo_apis::auth(reader);
@@ -49,7 +57,6 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
             decryption_keys: keys.decryption,
             ..acceptance?
         },
-        encryption: encryption?,
         signing_keys: keys.signing,
         encryption_certificates: keys.encryption_certificates,
         sealer_keys: keys.sealer,
@@ -57,6 +64,7 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
         storage: operation.storage,
         password: operation.password,
         attributes: attributes?,
+        relying_parties: relying_parties?,
         response: response?,
         audit: audit?,
         logging: operation.logging,

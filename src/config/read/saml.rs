@@ -156,6 +156,7 @@ pub(super) fn response(reader: &mut Reader<'_>) -> Option<ResponseSettings> {
     let sign_responses = reader.flag("vestibule.saml.signResponses");
     let sign_assertions = reader.flag("vestibule.saml.signAssertions");
     let assertion_lifetime = reader.duration("vestibule.saml.assertionLifetime");
+    let honor_wish = reader.flag("idp.saml.honorWantAssertionsSigned");
     let include_address = reader.flag("vestibule.saml.includeAddress");
     let sign_errors = reader.flag("idp.errors.signed");
     let detailed_errors = reader.flag("idp.errors.detailed");
@@ -170,6 +171,7 @@ pub(super) fn response(reader: &mut Reader<'_>) -> Option<ResponseSettings> {
     Some(ResponseSettings {
         sign_responses: sign_responses?,
         sign_assertions: sign_assertions?,
+        honor_want_assertions_signed: honor_wish?,
         assertion_lifetime: assertion_lifetime?,
         include_address: include_address?,
         sign_errors: sign_errors?,

@@ -9,7 +9,7 @@ mod world;
 use super::{Duo, RelyingParty, Report, Request, TestFailure, User, fetched, flow};
 use crate::authn::facts::{FactKey, FactValue};
 use crate::authn::flow::FlowId;
-use crate::authn::login::Start;
+use crate::authn::login::{Start, Terms};
 use crate::authn::rules::Rules;
 use crate::saml::context::AuthnContextClassRef;
 use jiff::{SignedDuration, Timestamp};
@@ -174,6 +174,7 @@ impl Case {
             rp: self.rp.clone().facts(),
             request: self.request.clone().facts(),
             default_classes: self.default_classes.iter().map(class).collect(),
+            terms: Terms::default(),
             earlier,
         })
     }

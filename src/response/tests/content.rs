@@ -120,38 +120,6 @@ fn nothing_released_means_no_attribute_statement_and_no_address_none_stated() {
 }
 
 #[test]
-fn a_name_id_is_transient_and_qualified_or_the_policy_fails() {
-    let plain = request(Some("_1"));
-    let name = name_id(&plain, IDP, "t").unwrap();
-    assert_eq!(name, subject("_t"));
-    let with = |change: &dyn Fn(&mut AuthnRequest)| {
-        let mut changed = request(Some("_1"));
-        change(&mut changed);
-        name_id(&changed, IDP, "t").map(|name| name.format)
-    };
-    let format = |uri: &str| {
-        let uri = Some(uri.to_owned());
-        with(&|request| request.name_id_policy.format.clone_from(&uri))
-    };
-    assert_eq!(format(TRANSIENT), Ok(TRANSIENT.to_owned()));
-    let unspecified = "urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified";
-    assert_eq!(format(unspecified), Ok(TRANSIENT.to_owned()));
-    let email = "urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress";
-    assert_eq!(format(email), Err(Event::InvalidNameIdPolicy));
-    let qualifier = |wanted: &str| {
-        let wanted = Some(wanted.to_owned());
-        with(&|request| request.name_id_policy.sp_name_qualifier.clone_from(&wanted))
-    };
-    assert!(qualifier(SP).is_ok());
-    assert_eq!(
-        qualifier("https://other.example"),
-        Err(Event::InvalidNameIdPolicy)
-    );
-    let named = with(&|request| request.subject = Some(subject("_other")));
-    assert_eq!(named, Err(Event::InvalidSubject));
-}
-
-#[test]
 fn metadata_can_ask_for_a_signed_assertion_and_something_is_always_signed() {
     let mut relying_party = EntityDescriptor::default();
     let mut settings = ResponseSettings::default();

@@ -1,5 +1,6 @@
 //! Asks the back end that a step of a login names.
 
+use crate::attribute::GROUPS;
 use crate::authn::facts::{FactKey, FactValue};
 use crate::authn::login::{Answer, Call};
 use crate::duo::auth_api::Subject;
@@ -12,9 +13,6 @@ use crate::server::storage::Storage;
 use crate::server::world::World;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// Columns of a user's record that name groups.
-const GROUPS: [&str; 3] = ["groups", "isMemberOf", "memberOf"];
 
 /// What the back end says; that it could not say anything is an answer too.
 pub async fn ask(

@@ -1,5 +1,8 @@
 //! One request with everything its handler needs, read once.
 
+use crate::config::relying_party::Profile;
+use crate::saml::metadata::EntityDescriptor;
+use crate::saml::request::LocalRefusal;
 use crate::server::app::App;
 use crate::server::conversation::{BrowserHash, DuoStates, Executions};
 use crate::server::generation::Generation;
@@ -126,6 +129,26 @@ impl Exchange {
     /// The session cookie's secret.
     pub fn session_secret(&self) -> Option<&str> {
         self.cookie(Cookie::SESSION)
+    }
+
+    /// What holds for this relying party. Where a script does not say, nothing does.
+    pub fn profile(
+        &self,
+        relying_party: &Arc<EntityDescriptor>,
+    ) -> Result<Arc<Profile>, LocalRefusal> {
+        let generation = &self.generation;
+        let profile = generation
+            .profiles
+            .profile(&generation.settings, relying_party, self.now);
+        profile.map_err(|reason| {
+            let relying_party = &relying_party.entity_id;
+            tracing::error!(?relying_party, %reason, "no profile");
+            LocalRefusal {
+                event: "InvalidProfileConfiguration",
+                reason: "it is undecided what holds for this relying party",
+                claimed_issuer: Some(relying_party.clone()),
+            }
+        })
     }
 
     /// The store's sessions.

@@ -7,7 +7,6 @@ use crate::authn::login::{Failure, Record, Success, Verdict};
 use crate::response::{self, Assertion, Encryption, Statement};
 use crate::saml::encryption::Recipient;
 use crate::saml::metadata::MetadataResolver as _;
-use crate::saml::name_id::NameId;
 use crate::server::conversation::{Execution, Finished};
 use crate::server::http::reply::{Cookie, Fault, Reply};
 use crate::server::http::visit::{Place, Visit, execution_url};
@@ -16,7 +15,6 @@ use crate::server::session::{Kept, Participant, Ticket, later};
 use actix_web::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use std::borrow::Cow;
 use std::time::Duration;
 
 /// How long a finished login explains itself to a reload.
@@ -77,23 +75,16 @@ impl Visit<'_> {
         let Ok(record) = self.record(success).await else {
             return Ok(Err(Unanswerable(Event::RuntimeException)));
         };
-        let settings = &self.exchange.generation.settings;
-        let request = &self.asked.request;
-        let attributes = crate::attribute::release(
-            &settings.attributes,
-            success.result.username(),
-            &record,
-            &request.issuer,
-        );
         let world = &self.exchange.app.world;
         let sessions = self.exchange.sessions();
         let ticket = sessions.ticket(&success.result, self.live.as_ref());
+        let request = &self.asked.request;
         let token = ticket.name(&request.issuer);
-        let name_id = match response::name_id(request, &settings.entity_id, &token) {
-            Ok(name_id) => name_id,
+        let (attributes, name_id) = match self.release(success, record, &token) {
+            Ok(released) => released,
             Err(event) => return Ok(Err(Unanswerable(event))),
         };
-        let recipient = match settings.encryption.recipient(&self.relying_party) {
+        let recipient = match self.profile.encryption.recipient(&self.relying_party) {
             Ok(recipient) => recipient,
             Err(problem) => {
                 tracing::warn!(issuer = ?request.issuer, %problem, "no assertion");
@@ -138,33 +129,6 @@ impl Visit<'_> {
         })
     }
 
-    /// What the directory knows of the user, and what Duo said in this login.
-    async fn record<'s>(
-        &self,
-        success: &'s Success,
-    ) -> Result<Cow<'s, crate::attribute::SourceRecord>, ()> {
-        let mut record = self.known(success).await?;
-        if let Some(duo) = &success.duo {
-            let source = crate::attribute::DUO_RESULT.to_owned();
-            record.to_mut().insert(source, vec![duo.to_string()]);
-        }
-        Ok(record)
-    }
-
-    async fn known<'s>(
-        &self,
-        success: &'s Success,
-    ) -> Result<Cow<'s, crate::attribute::SourceRecord>, ()> {
-        if let Some(record) = &success.attributes {
-            return Ok(Cow::Borrowed(record));
-        }
-        let username = success.result.username();
-        let record = self.exchange.generation.directory.record(username).await;
-        record
-            .map(Cow::Owned)
-            .map_err(|error| tracing::error!(%error, "the directory did not answer"))
-    }
-
     fn sign(
         &self,
         success: &Success,
@@ -172,30 +136,34 @@ impl Visit<'_> {
         recipient: Option<Recipient<'_>>,
     ) -> Result<String, Fault> {
         let settings = &self.exchange.generation.settings;
-        let name_id: &NameId = issued.name_id;
+        let look = &self.profile.response;
+        let now = self.exchange.app.world.now();
         let statement = Statement {
             issuer: &settings.entity_id,
             request: &self.asked.request,
             class: &success.class,
-            name_id,
+            name_id: issued.name_id,
             attributes: issued.attributes,
             address: self
                 .exchange
                 .client
                 .recorded
-                .filter(|_| settings.response.include_address),
+                .filter(|_| look.include_address),
             session_index: issued.session_index,
-            session_not_on_or_after: None,
-            lifetime: settings.response.assertion_lifetime,
+            session_not_on_or_after: self
+                .profile
+                .session_lifetime
+                .map(|lifetime| later(now, lifetime)),
+            lifetime: look.assertion_lifetime,
             assertion_id: issued.assertion_id,
             response_id: issued.response_id,
-            now: self.exchange.app.world.now(),
+            now,
         };
         let key = settings
             .signing_keys
             .first()
             .ok_or_else(|| Fault::Defect("no signing key".to_owned()))?;
-        let signing = settings.response.signing(&self.relying_party);
+        let signing = look.signing(&self.relying_party);
         let assertion = Assertion::issue(&success.result, &statement);
         let xml = match recipient {
             Some(recipient) => {

@@ -11,6 +11,7 @@ pub mod exchange;
 pub mod execution;
 pub mod finish;
 pub mod parameters;
+mod release;
 pub mod reply;
 pub mod sso;
 pub mod sso_post;

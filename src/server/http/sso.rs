@@ -1,5 +1,7 @@
 //! What the single sign-on endpoints share: a message is accepted, refused, or was seen before.
 
+use crate::authn::event::Event;
+use crate::config::relying_party::ProfileId;
 use crate::response;
 use crate::saml::binding::{Binding, BindingError, Inbound};
 use crate::saml::metadata::EntityDescriptor;
@@ -62,7 +64,9 @@ impl<'e> Arrival<'e> {
         &self,
         accepted: Result<(AuthnRequest, Arc<EntityDescriptor>), Refusal>,
     ) -> Result<Asked, Reply> {
-        let (request, _) = accepted.map_err(|refusal| self.refuse(refusal))?;
+        let (request, relying_party) = accepted.map_err(|refusal| self.refuse(refusal))?;
+        self.check(&request, &relying_party)
+            .map_err(|refusal| self.refuse(refusal))?;
         if let Some(reason) = self.seen_before(&request) {
             return Err(self.refuse(Refusal::Local(LocalRefusal {
                 event: "MessageReplay",
@@ -77,6 +81,32 @@ impl<'e> Arrival<'e> {
             client: self.exchange.client.recorded,
             user_agent: self.exchange.user_agent().to_owned(),
         })
+    }
+
+    /// What the operator allows this relying party (truth table R28).
+    fn check(
+        &self,
+        request: &AuthnRequest,
+        relying_party: &Arc<EntityDescriptor>,
+    ) -> Result<(), Refusal> {
+        let profile = self
+            .exchange
+            .profile(relying_party)
+            .map_err(Refusal::Local)?;
+        let asked = match request.id {
+            Some(_) => ProfileId::Sso,
+            None => ProfileId::Unsolicited,
+        };
+        let reason = if !profile.allows(asked) {
+            "this relying party may not use this profile"
+        } else if !profile.may_request(request.requested.as_ref()) {
+            "this relying party may not request these classes"
+        } else {
+            return Ok(());
+        };
+        let event = Event::AccessDenied;
+        let refusal = request.refuse(response::status_of(event), event.as_str(), reason);
+        Err(Refusal::ToRelyingParty(Box::new(refusal)))
     }
 
     /// A request without an ID (from a portal's link) cannot be replayed: it answers nothing.

@@ -3,10 +3,11 @@
 //! [`Visit::advance`] is the one place that decides what a step of a login becomes.
 
 use crate::authn::event::Event;
-use crate::authn::facts::{RelyingPartyFacts, RequestFacts};
+use crate::authn::facts::RequestFacts;
 use crate::authn::login::{
     Answer, Call, DuoProblem, Input, Login, Page, PasswordProblem, Record, Start, Step,
 };
+use crate::config::relying_party::Profile;
 use crate::saml::binding::Binding;
 use crate::saml::metadata::{EntityDescriptor, MetadataResolver as _};
 use crate::saml::request::{AuthnRequest, LocalRefusal};
@@ -17,7 +18,7 @@ use crate::server::http::reply::{Fault, Reply};
 use crate::server::journal::{Journal, Who};
 use crate::server::pages::{DuoView, LoginView, ServiceView, View};
 use crate::server::session::{Live, later};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A login and the request that moves it.
@@ -29,6 +30,8 @@ pub struct Visit<'e> {
     pub asked: Asked,
     /// The relying party as metadata knows it now.
     pub relying_party: Arc<EntityDescriptor>,
+    /// What holds for it.
+    pub profile: Arc<Profile>,
     /// The browser's session.
     pub live: Option<Live>,
     /// Where the login stands in the store.
@@ -76,6 +79,8 @@ impl<'e> Visit<'e> {
         let relying_party = metadata
             .entity(&asked.request.issuer, exchange.now)
             .ok_or_else(|| unknown(&asked))?;
+        let profile = exchange.profile(&relying_party);
+        let profile = profile.map_err(|refusal| Fault::refused(&refusal, &asked.transaction))?;
         let live = match exchange.session_secret() {
             Some(secret) => {
                 let sessions = exchange.sessions();
@@ -88,6 +93,7 @@ impl<'e> Visit<'e> {
             exchange,
             asked,
             relying_party,
+            profile,
             live,
             place,
             csrf,
@@ -101,9 +107,10 @@ impl<'e> Visit<'e> {
         }
         let start = Start {
             transaction: self.asked.transaction.clone(),
-            rp: self.relying_party_facts(),
+            rp: self.profile.facts.clone(),
             request: self.request_facts(),
-            default_classes: Vec::new(),
+            default_classes: self.profile.default_classes.clone(),
+            terms: self.profile.terms.clone(),
             earlier: self.live.as_ref().map(Live::earlier).unwrap_or_default(),
         };
         let login = Login::new(start, &self.exchange.generation.settings.rules);
@@ -166,7 +173,11 @@ impl<'e> Visit<'e> {
             .generation
             .pages
             .language(self.exchange.accept_language());
-        service_view(&self.relying_party, language)
+        let mut view = service_view(&self.relying_party, language);
+        if let Some(name) = &self.profile.display_name {
+            view.name.clone_from(name);
+        }
+        view
     }
 
     async fn ask(&self, call: Call) -> Answer {
@@ -276,19 +287,6 @@ impl<'e> Visit<'e> {
             }),
         };
         Reply::login_page(view, &self.asked.transaction, service).with(self.browser.cookie())
-    }
-
-    fn relying_party_facts(&self) -> RelyingPartyFacts {
-        let entity = &self.relying_party;
-        let languages = &self.exchange.generation.settings.fallback_languages;
-        RelyingPartyFacts {
-            id: entity.entity_id.clone(),
-            name: entity.display_name(languages),
-            entity_attributes: entity.entity_attributes.clone(),
-            registration_authority: entity.registration_authority.clone(),
-            groups: BTreeSet::new(),
-            tags: BTreeSet::new(),
-        }
     }
 
     fn request_facts(&self) -> RequestFacts {

@@ -7,7 +7,7 @@ use crate::authn::facts::{RelyingPartyFacts, RequestFacts};
 use crate::authn::flow::FlowId;
 use crate::authn::login::{
     Answer, Call, Callback, CallbackOutcome, Form, Input, Login, Page, PasswordAnswer, Start, Step,
-    Verdict,
+    Terms,    Verdict,
 };
 use crate::authn::moment::Moment;
 use crate::authn::result::FactorResult;
@@ -265,6 +265,7 @@ impl World<'_> {
             rp: RelyingPartyFacts::default(),
             request: RequestFacts::default(),
             default_classes: Vec::new(),
+            terms: Terms::default(),
             earlier: Vec::new(),
         };
         match earlier.walk(start)?.ending {
