@@ -37,7 +37,11 @@ impl Refused {
 fn s39_a_result_for_another_user_is_refused() {
     let refused = Refused::prepare();
     for kind in ["other_user", "other_case"] {
-        refused.finish(kind, |duo| duo.fault("token", kind, 1));
+        // As often as anybody may try again.
+        refused.finish(kind, |duo| {
+            duo.reset();
+            duo.fault("token", kind, 10);
+        });
     }
 }
 
@@ -75,7 +79,11 @@ fn s40_a_token_with_a_wrong_signature_or_claim_is_refused() {
         "signed_deny",
         "missing_auth_result",
     ] {
-        refused.finish(kind, |duo| duo.fault("token", kind, 1));
+        // As often as anybody may try again.
+        refused.finish(kind, |duo| {
+            duo.reset();
+            duo.fault("token", kind, 10);
+        });
     }
 }
 
@@ -92,7 +100,11 @@ fn s40_an_answer_that_is_no_token_is_refused() {
         "long_body",
         "reset",
     ] {
-        refused.finish(kind, |duo| duo.fault("token", kind, 1));
+        // As often as anybody may try again.
+        refused.finish(kind, |duo| {
+            duo.reset();
+            duo.fault("token", kind, 10);
+        });
     }
 }
 
