@@ -2,6 +2,13 @@
 //!
 //! Each size is measured in a process of its own, so that one's memory is not another's.
 
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::format_push_string,
+    clippy::too_many_lines,
+    reason = "one long template, made once, and ratios that are printed with two digits"
+)]
+
 use openssl::asn1::Asn1Time;
 use openssl::bn::{BigNum, MsbOption};
 use openssl::hash::MessageDigest;
@@ -85,7 +92,7 @@ fn measure(folder: &Path, entities: usize) {
 
 fn settings(folder: &Path, entities: usize) -> MetadataSettings {
     let mut provider = ProviderSettings::folder(folder.to_owned());
-    provider.name = "federation".to_owned();
+    "federation".clone_into(&mut provider.name);
     provider.origin = Origin::File(file(folder, entities));
     provider.certificates = Some(fs::read(folder.join("signer.crt")).expect("our certificate"));
     MetadataSettings {

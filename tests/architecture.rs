@@ -65,6 +65,22 @@ const ATTESTATIONS: [(&str, &str); 3] = [
     ("src/server/back_end/password/mod.rs", "PasswordVerified"),
 ];
 
+/// How the name of a security check begins.
+const CHECKING: [&str; 4] = ["verify", "accept", "prove", "check"];
+
+/// Where messages of others are checked.
+const CHECKERS: [&str; 9] = [
+    "src/saml/signature",
+    "src/saml/request",
+    "src/saml/logout",
+    "src/saml/proof",
+    "src/saml/artifact",
+    "src/saml/ecp",
+    "src/duo/claims",
+    "src/duo/jwt",
+    "src/duo/hmac",
+];
+
 const LONGEST_FILE: usize = 600;
 
 /// Words that name a heap, not a thing.
@@ -196,6 +212,69 @@ fn only_the_listed_places_claim_that_a_factor_was_checked() {
     assert_eq!(found, listed);
 }
 
+#[test]
+fn s09_no_security_check_answers_with_a_bare_boolean() {
+    let mut checks = 0;
+    let mut wrong = Vec::new();
+    for source in product_sources()
+        .iter()
+        .filter(|source| source.checks_messages())
+    {
+        for (name, result) in source.functions() {
+            let first = name.split('_').next().unwrap();
+            if CHECKING.contains(&first) {
+                checks += 1;
+                let plain = !result.contains("Result<") && !result.contains("Option<(");
+                wrong.extend(plain.then(|| format!("{}: {name} -> {result}", source.name)));
+            }
+        }
+    }
+    assert!(checks > 10, "the checks were not found");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn s09_no_answer_of_a_security_check_is_thrown_away() {
+    let mut wrong = Vec::new();
+    for source in product_sources() {
+        for statement in source.code.split(';') {
+            let checks = CHECKING.iter().any(|word| {
+                statement.contains(&format!("::{word}(")) || statement.contains(&format!("{word}_"))
+            });
+            let dropped = statement.trim_start().starts_with("let _ =")
+                || statement.trim_start().starts_with("drop(");
+            if checks && dropped {
+                wrong.push(format!("{}: {}", source.name, statement.trim()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn s59_no_regular_expression_is_evaluated() {
+    let wrong: Vec<String> = product_sources()
+        .into_iter()
+        .filter(|source| {
+            ["regex::", "fancy_regex", "Regex::new"]
+                .iter()
+                .any(|word| source.code.contains(word))
+        })
+        .map(|source| source.name)
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn s60_no_endpoint_runs_a_test_of_the_policy() {
+    let endpoints = |source: &Source| source.name.starts_with("src/server/http/");
+    let sources: Vec<Source> = product_sources().into_iter().filter(endpoints).collect();
+    assert!(sources.len() > 5, "the endpoints were not found");
+    for source in sources {
+        assert!(!source.code.contains("policy::tests"), "{}", source.name);
+    }
+}
+
 /// One file of `src/`, without its comments and its tests.
 struct Source {
     name: String,
@@ -229,6 +308,23 @@ impl Source {
     /// How many `super::` lead from this module to the crate's root.
     fn depth(&self) -> usize {
         self.modules.len()
+    }
+
+    fn checks_messages(&self) -> bool {
+        CHECKERS.iter().any(|place| self.name.starts_with(place))
+    }
+
+    /// Every function's name and what it returns.
+    fn functions(&self) -> Vec<(String, String)> {
+        let starts = self.code.match_indices("fn ");
+        let heads = starts.map(|(at, word)| &self.code[at + word.len()..]);
+        heads
+            .filter_map(|head| {
+                let signature = &head[..head.find(['{', ';'])?];
+                let result = signature.rsplit_once("->").map_or("", |(_, result)| result);
+                Some((identifier_at(head)?, result.trim().to_owned()))
+            })
+            .collect()
     }
 
     fn imported_rooms(&self) -> BTreeSet<String> {

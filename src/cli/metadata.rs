@@ -248,7 +248,9 @@ fn advise(context: &Context, file: &PathBuf) -> ExitCode {
     if context.json {
         say(&json!({ "advice": advice }).to_string());
     } else {
-        advice.iter().for_each(|advice| say(&advice.to_string()));
+        for advice in &advice {
+            say(&advice.to_string());
+        }
         say(&format!("{} pieces of advice", advice.len()));
     }
     found(advice.iter().any(|advice| advice.severity < Severity::Hint))

@@ -11,19 +11,21 @@ pub(super) struct Identity {
     pub(super) base_url: Option<BaseUrl>,
 }
 
-/// SAML core 8.3.6: an entity identifier has at most 1024 characters.
-const ENTITY_ID_LIMIT: usize = 1024;
+/// SDP-G04: at most 256 characters, though SAML core 8.3.6 would allow 1024.
+const ENTITY_ID_LIMIT: usize = 256;
 
 pub(super) fn read(reader: &mut Reader<'_>) -> Identity {
-    let entity_id = reader.parsed("idp.entityID", |text| {
-        let fits = is_uri(text) && text.len() <= ENTITY_ID_LIMIT;
-        fits.then(|| text.to_owned())
-    });
+    let entity_id = reader.parsed("idp.entityID", parse_entity_id);
     Identity {
         entity_id,
         scopes: scopes(reader),
         base_url: base_url(reader),
     }
+}
+
+fn parse_entity_id(text: &str) -> Option<String> {
+    let fits = is_uri(text) && text.len() <= ENTITY_ID_LIMIT;
+    fits.then(|| text.to_owned())
 }
 
 /// Scopes are compared as plain strings by relying parties: no blanks, no `@`, no wildcards.
@@ -106,6 +108,15 @@ pub(super) fn is_loopback(host: &Host<&str>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sdp_g04_an_entity_id_is_an_absolute_uri_of_256_characters_at_most() {
+        let longest = format!("https://idp.example.org/{}", "x".repeat(232));
+        assert_eq!(parse_entity_id(&longest), Some(longest.clone()));
+        for wrong in [&format!("{longest}x"), "idp.example.org", "/idp", ""] {
+            assert_eq!(parse_entity_id(wrong), None, "{wrong}");
+        }
+    }
 
     #[test]
     fn a_base_url_is_taken_apart() {

@@ -224,18 +224,12 @@ fn entities(reader: &mut Reader<'_>, key: &str) -> Option<BTreeSet<String>> {
             continue;
         };
         let path = format!("conf/lists/{name}.txt");
-        match reader
-            .raw
-            .files
-            .get(&path)
-            .map(|octets| String::from_utf8_lossy(octets))
-        {
-            Some(text) => entities.extend(lists::parse(&text)),
-            None => {
-                let found = format!("list:{name}, which does not exist");
-                let fix = format!("write the file {path}");
-                reader.error(key, found, "a list of conf/lists", fix);
-            }
+        if let Some(octets) = reader.raw.files.get(&path) {
+            entities.extend(lists::parse(&String::from_utf8_lossy(octets)));
+        } else {
+            let found = format!("list:{name}, which does not exist");
+            let fix = format!("write the file {path}");
+            reader.error(key, found, "a list of conf/lists", fix);
         }
     }
     Some(entities)

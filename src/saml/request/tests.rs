@@ -120,6 +120,29 @@ fn a_plain_request_is_accepted_with_the_defaults_of_the_specification() {
 }
 
 #[test]
+fn sdp_g02_identifiers_of_256_characters_are_taken_whole() {
+    let long = "x".repeat(256);
+    let xml = String::from_utf8(message("", &extended(&long)).xml).expect("text");
+    let request = accepted(&inbound(
+        &xml.replace("\"_1\"", &format!("\"_{}\"", &long[1..])),
+    ));
+    let request = request.expect("a request with long identifiers");
+    assert_eq!(request.id.map(|id| id.len()), Some(256));
+}
+
+#[test]
+fn iip_ext01_unknown_extensions_are_passed_over() {
+    let request = accepted(&message("", &extended("urn:x")));
+    assert_eq!(request.expect("a request with extensions").issuer, SP);
+}
+
+fn extended(namespace: &str) -> String {
+    format!(
+        r#"<p:Extensions><x:Any xmlns:x="{namespace}" x:a="b"><x:Deep/></x:Any></p:Extensions>"#
+    )
+}
+
+#[test]
 fn everything_a_request_may_ask_is_read() {
     let request = accepted(&message(
         r#"ForceAuthn="1" IsPassive="true" AttributeConsumingServiceIndex="7"

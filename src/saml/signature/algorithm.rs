@@ -57,23 +57,41 @@ impl SignatureMethod {
         Ok(Self { family, digest })
     }
 
-    /// Whether `key` fits this method and made `signature` over `octets`.
-    pub(super) fn verifies(self, key: &PKeyRef<Public>, octets: &[u8], signature: &[u8]) -> bool {
+    /// `key` fits this method and made `signature` over `octets`.
+    pub(super) fn verify(
+        self,
+        key: &PKeyRef<Public>,
+        octets: &[u8],
+        signature: &[u8],
+    ) -> Result<(), SignatureError> {
         match (self.family, KeyKind::of(key)) {
             (Family::Rsa, Ok(KeyKind::Rsa)) => self.check(key, octets, signature),
             (Family::Ecdsa, Ok(KeyKind::Ec { half })) => {
-                ecdsa_der(signature, half).is_some_and(|der| self.check(key, octets, &der))
+                let der = ecdsa_der(signature, half).ok_or(NOT_VERIFIED)?;
+                self.check(key, octets, &der)
             }
-            _ => false,
+            _ => Err(NOT_VERIFIED),
         }
     }
 
-    fn check(self, key: &PKeyRef<Public>, octets: &[u8], signature: &[u8]) -> bool {
-        // An error of OpenSSL is a signature not verified.
+    fn check(
+        self,
+        key: &PKeyRef<Public>,
+        octets: &[u8],
+        signature: &[u8],
+    ) -> Result<(), SignatureError> {
         let verified = || Verifier::new(self.digest, key)?.verify_oneshot(signature, octets);
-        verified().unwrap_or(false)
+        match verified() {
+            Ok(true) => Ok(()),
+            // An error of OpenSSL is a signature not verified.
+            Ok(false) | Err(_) => Err(NOT_VERIFIED),
+        }
     }
 }
+
+const NOT_VERIFIED: SignatureError = SignatureError {
+    reason: "no trusted key verifies the signature",
+};
 
 /// OpenSSL's form of XML Signature's r||s.
 fn ecdsa_der(raw: &[u8], half: i32) -> Option<Vec<u8>> {

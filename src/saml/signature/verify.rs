@@ -118,7 +118,7 @@ fn check_value(
     }
     if keys
         .iter()
-        .any(|key| method.verifies(&key.0, octets, value))
+        .any(|key| method.verify(&key.0, octets, value).is_ok())
     {
         return Ok(());
     }

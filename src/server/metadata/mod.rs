@@ -88,14 +88,14 @@ impl Metadata {
             let source = source.unwrap_or_else(|| Source::open(provider.clone(), copies, now));
             sources.list.push(source);
         }
-        self.look_at(&mut sources, now);
+        look_at(&mut sources, now);
         self.publish(&sources);
     }
 
     /// Reads the files and folders that changed since the last look. Blocks on the disk.
     pub fn look(&self, now: Timestamp) {
         let mut sources = self.lock();
-        if self.look_at(&mut sources, now) {
+        if look_at(&mut sources, now) {
             self.publish(&sources);
         }
     }
@@ -175,15 +175,6 @@ impl Metadata {
             .collect()
     }
 
-    fn look_at(&self, sources: &mut Sources, now: Timestamp) -> bool {
-        let copies = sources.copies.clone();
-        let looks = sources
-            .list
-            .iter_mut()
-            .map(|source| source.look(&copies, now));
-        looks.fold(false, |changed, look| changed | look)
-    }
-
     fn publish(&self, sources: &Sources) {
         let parts = sources.list.iter().map(Source::part).collect();
         let snapshot = Snapshot { parts };
@@ -195,6 +186,15 @@ impl Metadata {
     fn lock(&self) -> std::sync::MutexGuard<'_, Sources> {
         self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn look_at(sources: &mut Sources, now: Timestamp) -> bool {
+    let copies = sources.copies.clone();
+    let looks = sources
+        .list
+        .iter_mut()
+        .map(|source| source.look(&copies, now));
+    looks.fold(false, |changed, look| changed | look)
 }
 
 impl Snapshot {

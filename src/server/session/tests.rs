@@ -45,8 +45,7 @@ impl Fixture {
         let evidence = PasswordVerified::attest(username.to_owned(), "test".to_owned(), now);
         let order = ClassOrder::default();
         let factor = FactorResult::password(evidence, BTreeSet::new(), &order, now);
-        AuthenticationResult::merge(BTreeMap::from([(FlowId::Password, factor)]), false)
-            .unwrap()
+        AuthenticationResult::merge(BTreeMap::from([(FlowId::Password, factor)]), false).unwrap()
     }
 
     fn keep(&self, username: &str, live: Option<&Live>) -> Kept {

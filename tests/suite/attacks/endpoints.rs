@@ -45,6 +45,21 @@ fn s20_a_request_that_proves_nothing_costs_no_signature() {
 }
 
 #[test]
+fn s66_a_flood_of_headers_or_an_outsize_body_is_refused() {
+    let deployment = serving(&[]);
+    let refused = |request: &Request| request.try_send().map_or(400, |answer| answer.status) >= 400;
+    let live = Request::get(Url::parse(&deployment.url("/shibboleth")).unwrap());
+    let flood = (0..1000).fold(live.clone(), |request, n| {
+        request.header(&format!("X-{n}"), "x")
+    });
+    assert!(refused(&flood));
+    let url = Url::parse(&deployment.url("/profile/SAML2/POST/SSO")).unwrap();
+    let field = ("SAMLRequest".to_owned(), "A".repeat(2 << 20));
+    assert!(refused(&Request::post(url, &[field])));
+    assert_eq!(live.send().status, 200);
+}
+
+#[test]
 fn s21_no_response_goes_to_an_address_that_metadata_does_not_name() {
     let party = RelyingParty::new("target");
     let deployment = serving(&[&party]);

@@ -76,10 +76,12 @@ enum Proof<'x> {
     Digesting(Box<Digest>),
 }
 
+type Update = Box<dyn FnMut(&[u8])>;
+
 struct Digest {
     reference: Reference,
     hasher: Rc<RefCell<Hasher>>,
-    stream: Stream<Box<dyn FnMut(&[u8])>>,
+    stream: Stream<Update>,
 }
 
 impl Scan<'_> {
@@ -251,7 +253,7 @@ impl Digest {
         let hasher = Rc::new(RefCell::new(hasher));
         let prefixes: Vec<&str> = reference.prefixes.iter().map(String::as_str).collect();
         let sink = Rc::clone(&hasher);
-        let update: Box<dyn FnMut(&[u8])> = Box::new(move |octets| {
+        let update: Update = Box::new(move |octets| {
             sink.borrow_mut()
                 .update(octets)
                 .expect("a digest takes octets");

@@ -84,9 +84,9 @@ fn s29_one_changed_octet_anywhere_is_refused() {
 
 #[test]
 fn s29_unsigned_wrongly_signed_and_misplaced_signatures_are_refused() {
+    const FIRST: &str = "the root's first element is not its signature";
     let (key, keys) = keys();
     let (other, _) = self::keys();
-    const FIRST: &str = "the root's first element is not its signature";
     let bare = format!(
         "<md:EntitiesDescriptor xmlns:md=\"{MD}\">{}</md:EntitiesDescriptor>",
         entity("a", "")

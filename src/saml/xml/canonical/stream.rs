@@ -114,7 +114,9 @@ impl<F: FnMut(&[u8])> Stream<F> {
             .into_iter()
             .map(|(prefix, uri)| (prefix.to_owned(), uri.to_owned()))
             .collect();
-        wanted.iter().for_each(|binding| self.render(binding));
+        for binding in &wanted {
+            self.render(binding);
+        }
     }
 
     fn is_in_force(&self, (prefix, uri): &(&str, &str)) -> bool {

@@ -197,9 +197,11 @@ const SLIPS: &[&str] = &[
     " ",
 ];
 
+type Output<'o> = Box<dyn FnMut(&[u8]) + 'o>;
+
 /// The canonical form that the walk makes, and where each element stands.
 struct Walked<'o> {
-    stream: Stream<Box<dyn FnMut(&[u8]) + 'o>>,
+    stream: Stream<Output<'o>>,
     starts: Vec<usize>,
     spans: Vec<(usize, usize)>,
 }
@@ -226,7 +228,7 @@ impl Sink for Walked<'_> {
 fn streamed(xml: &str, inclusive: &[&str]) -> (String, Vec<(usize, usize)>) {
     let mut octets = Vec::new();
     let spans = {
-        let out: Box<dyn FnMut(&[u8]) + '_> = Box::new(|piece| octets.extend_from_slice(piece));
+        let out: Output<'_> = Box::new(|piece| octets.extend_from_slice(piece));
         let mut walked = Walked {
             stream: Stream::new(inclusive, out),
             starts: Vec::new(),

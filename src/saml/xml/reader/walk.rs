@@ -41,7 +41,7 @@ pub(crate) struct TagAttribute<'t> {
     pub(crate) value: Cow<'t, str>,
 }
 
-impl<'t> Tag<'t> {
+impl Tag<'_> {
     /// Whether this opens the named element.
     pub(crate) fn is(&self, namespace: &str, local: &str) -> bool {
         self.namespace == namespace && self.local == local
