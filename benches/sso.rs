@@ -142,7 +142,11 @@ impl Subject {
             record: &idp.record,
             token: &moment.token("name-id"),
         };
-        let name = idp.profile.name_ids.name_id(&asked).expect("a transient NameID");
+        let name = idp
+            .profile
+            .name_ids
+            .name_id(&asked)
+            .expect("a transient NameID");
         let ids = ["response", "assertion", "session"].map(|id| format!("_{}", moment.token(id)));
         Self { name, ids }
     }

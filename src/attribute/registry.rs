@@ -61,10 +61,7 @@ pub const STANDARD: &[Standard] = &[
     plain("manager", "urn:oid:0.9.2342.19200300.100.1.10"),
     plain("secretary", "urn:oid:0.9.2342.19200300.100.1.21"),
     plain("dc", "urn:oid:0.9.2342.19200300.100.1.25"),
-    plain(
-        "homePostalAddress",
-        "urn:oid:0.9.2342.19200300.100.1.39",
-    ),
+    plain("homePostalAddress", "urn:oid:0.9.2342.19200300.100.1.39"),
     plain("businessCategory", "urn:oid:2.5.4.15"),
     plain("postOfficeBox", "urn:oid:2.5.4.18"),
     plain("physicalDeliveryOfficeName", "urn:oid:2.5.4.19"),

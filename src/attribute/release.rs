@@ -75,10 +75,12 @@ pub fn release(
         if !values.is_empty() {
             released.attributes.push(attribute(definition, values));
         }
-        released.problems.extend(unusable.into_iter().filter_map(|one| match one {
-            Unusable::Script(reason) => Some(format!("{}: {reason}", definition.id)),
-            Unusable::Characters | Unusable::Syntax => None,
-        }));
+        released
+            .problems
+            .extend(unusable.into_iter().filter_map(|one| match one {
+                Unusable::Script(reason) => Some(format!("{}: {reason}", definition.id)),
+                Unusable::Characters | Unusable::Syntax => None,
+            }));
     }
     released
 }
@@ -171,7 +173,10 @@ impl<'a> Filter<'a> {
             (_, Some((_, Err(withheld)))) => Outcome::Withheld(withheld),
             _ => Outcome::Withheld(Withheld::NoValue),
         };
-        let released = released.into_iter().map(|(value, _)| value.clone()).collect();
+        let released = released
+            .into_iter()
+            .map(|(value, _)| value.clone())
+            .collect();
         Resolved {
             released,
             outcome,

@@ -72,7 +72,10 @@ impl Template {
     pub(super) fn fill<'v>(&self, values: impl Fn(&str) -> Vec<&'v str>) -> Vec<String> {
         let found: Vec<Vec<&str>> = self.sources().map(values).collect();
         let most = found.iter().map(Vec::len).max().unwrap_or(0);
-        if found.iter().any(|values| values.len() != 1 && values.len() != most) {
+        if found
+            .iter()
+            .any(|values| values.len() != 1 && values.len() != most)
+        {
             return Vec::new();
         }
         (0..most).map(|index| self.line(&found, index)).collect()

@@ -134,7 +134,12 @@ impl Case {
         change(&mut case);
         case.released()
             .first()
-            .map(|shown| shown[id.len() + 1..].split(';').map(str::to_owned).collect())
+            .map(|shown| {
+                shown[id.len() + 1..]
+                    .split(';')
+                    .map(str::to_owned)
+                    .collect()
+            })
             .unwrap_or_default()
     }
 }
@@ -159,7 +164,10 @@ fn a_rule_for_one_entity_says_nothing_about_another() {
 fn the_key_is_the_users_name_and_a_scope_is_added_once() {
     let mut definition = defined("eduPersonPrincipalName", named(&["uid"], Merge::All));
     definition.scope = Some("example.org".to_owned());
-    assert_eq!(Case::values(definition.clone(), |_| ()), ["jdoe@example.org"]);
+    assert_eq!(
+        Case::values(definition.clone(), |_| ()),
+        ["jdoe@example.org"]
+    );
     let with_scope = |case: &mut Case| case.record = record(&[("uid", &["j@other.example"])]);
     assert_eq!(Case::values(definition, with_scope), ["j@other.example"]);
 }
@@ -213,7 +221,10 @@ fn a_template_repeats_single_values_and_refuses_lists_of_different_lengths() {
         let template = Template::parse(text).unwrap();
         Case::values(defined("x", Source::Template(template)), |_| ())
     };
-    assert_eq!(fill("urn:{staffNumber}:{role}"), ["urn:17:1", "urn:17:2", "urn:17:9"]);
+    assert_eq!(
+        fill("urn:{staffNumber}:{role}"),
+        ["urn:17:1", "urn:17:2", "urn:17:9"]
+    );
     assert!(fill("{mail}/{role}").is_empty());
     assert!(fill("{absent}").is_empty());
     for wrong in ["", "x", "{", "{}", "}", "{a", "{a}}", "{a{b}}"] {
@@ -236,11 +247,20 @@ fn a_script_makes_values_from_the_record_and_the_login() {
             case.scripts = BTreeMap::from([("attribute/x".to_owned(), source.to_owned())]);
         })
     };
-    assert_eq!(make("user.attr(\"role\").map(|r| `r${r}`)"), ["r1", "r2", "r9"]);
+    assert_eq!(
+        make("user.attr(\"role\").map(|r| `r${r}`)"),
+        ["r1", "r2", "r9"]
+    );
     assert_eq!(make("user.attr(\"login.method\")"), ["authn/DuoOIDC"]);
-    assert_eq!(make("if rp.id == \"x\" { \"a\" } else { user.name }"), ["jdoe"]);
+    assert_eq!(
+        make("if rp.id == \"x\" { \"a\" } else { user.name }"),
+        ["jdoe"]
+    );
     assert!(make("()").is_empty());
-    assert!(make("1 + true").is_empty(), "a failing script releases nothing");
+    assert!(
+        make("1 + true").is_empty(),
+        "a failing script releases nothing"
+    );
 }
 
 #[test]
@@ -284,7 +304,9 @@ fn subject_identifiers_keep_to_their_syntax_and_pairwise_ones_differ() {
     let mut pairwise = defined("pairwise-id", Source::Pairwise("uid".to_owned(), salt));
     pairwise.scope = Some("example.org".to_owned());
     let here = Case::values(pairwise.clone(), |_| ());
-    let there = Case::values(pairwise, |case| case.entity.entity_id = "urn:other".to_owned());
+    let there = Case::values(pairwise, |case| {
+        case.entity.entity_id = "urn:other".to_owned()
+    });
     assert!(here[0].ends_with("@example.org") && !here[0].contains("jdoe"));
     assert_ne!(here, there);
 }
@@ -347,7 +369,11 @@ fn a_relying_party_may_have_rules_of_its_own() {
     assert_eq!(case.released(), ["staffNumber=17"]);
 }
 
-fn requesting(index: u16, default: Option<bool>, wanted: &[(&str, bool)]) -> AttributeConsumingService {
+fn requesting(
+    index: u16,
+    default: Option<bool>,
+    wanted: &[(&str, bool)],
+) -> AttributeConsumingService {
     AttributeConsumingService {
         index,
         is_default: default,

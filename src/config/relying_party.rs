@@ -198,7 +198,15 @@ impl Profiles {
         }
         let only = changes.release_rules.as_deref();
         let plan = Plan::new(ground.attributes, &facts, only, ground.strategies)?;
-        Ok(self.profile(changes, Resolved { overrides, facts, plan, until }))
+        Ok(self.profile(
+            changes,
+            Resolved {
+                overrides,
+                facts,
+                plan,
+                until,
+            },
+        ))
     }
 
     /// What is known of the relying party before any override.
@@ -254,7 +262,9 @@ impl Profiles {
         ResponseSettings {
             sign_responses: changes.sign_responses.unwrap_or(base.sign_responses),
             sign_assertions: changes.sign_assertions.unwrap_or(base.sign_assertions),
-            assertion_lifetime: changes.assertion_lifetime.unwrap_or(base.assertion_lifetime),
+            assertion_lifetime: changes
+                .assertion_lifetime
+                .unwrap_or(base.assertion_lifetime),
             include_address: changes.include_address.unwrap_or(base.include_address),
             ..base.clone()
         }
@@ -284,7 +294,10 @@ impl Profile {
         let allowed = self.allowed_classes.as_ref();
         self.may_name_classes
             && allowed.is_none_or(|allowed| {
-                requested.classes.iter().all(|class| allowed.contains(class))
+                requested
+                    .classes
+                    .iter()
+                    .all(|class| allowed.contains(class))
             })
     }
 }

@@ -179,14 +179,20 @@ mod tests {
         };
         let authority = |uri: &str| Audience::RegistrationAuthority(uri.into());
         for (yes, no) in [
-            (Audience::Entity(RP.into()), Audience::Entity(format!("{RP}/"))),
+            (
+                Audience::Entity(RP.into()),
+                Audience::Entity(format!("{RP}/")),
+            ),
             (list(RP), list("https://other.example.org")),
             (category("urn:b"), category("urn:c")),
             (
                 authority("https://registrar.example.org"),
                 authority("https://other.example.org"),
             ),
-            (Audience::Group("federation".into()), Audience::Group("x".into())),
+            (
+                Audience::Group("federation".into()),
+                Audience::Group("x".into()),
+            ),
             (Audience::Tag("hr".into()), Audience::Tag("x".into())),
         ] {
             assert!(includes(&yes), "{yes}");
@@ -209,7 +215,10 @@ mod tests {
     fn what_changes_from_login_to_login_cannot_be_asked_of_a_relying_party() {
         for source in ["user.name == \"x\"", "now.hour > 3", "request.signed"] {
             let scripts = BTreeMap::from([("relying-party/x".to_owned(), source.to_owned())]);
-            assert!(Policy::compile(&scripts, &BTreeMap::new()).is_err(), "{source}");
+            assert!(
+                Policy::compile(&scripts, &BTreeMap::new()).is_err(),
+                "{source}"
+            );
         }
     }
 }

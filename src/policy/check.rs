@@ -80,9 +80,7 @@ fn parse(engine: &Engine, name: &str, source: &str) -> Result<AST, Finding> {
     }
     engine.compile_with_scope(&scope, source).map_err(|error| {
         let hint = match error.err_type() {
-            ParseErrorType::VariableUndefined(missing) => {
-                one_of(missing, roots(name), "facts are")
-            }
+            ParseErrorType::VariableUndefined(missing) => one_of(missing, roots(name), "facts are"),
             ParseErrorType::ForbiddenVariable(_) => {
                 "facts keep their names; choose another name for the variable".to_owned()
             }

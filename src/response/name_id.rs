@@ -2,8 +2,8 @@
 //! 3.4.1.1, 3.4.1.4, 8.3).
 
 use crate::attribute::SourceRecord;
-use crate::authn::event::Event;
 use crate::attribute::pairwise::{Encoding, Salt, persistent};
+use crate::authn::event::Event;
 use crate::saml::metadata::EntityDescriptor;
 use crate::saml::name_id::{EMAIL, NameId, NameIdPolicy, PERSISTENT, TRANSIENT, UNSPECIFIED};
 use crate::saml::request::AuthnRequest;
@@ -97,7 +97,10 @@ impl NameIdRules {
 
     /// The source attributes that some maker reads.
     pub fn sources(&self) -> impl Iterator<Item = &str> {
-        self.makers.iter().flat_map(Maker::sources).map(String::as_str)
+        self.makers
+            .iter()
+            .flat_map(Maker::sources)
+            .map(String::as_str)
     }
 
     /// The NameID that answers the request, or the event that says why there is none.

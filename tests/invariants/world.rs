@@ -12,8 +12,8 @@ use vestibule::authn::login::{
     Start, Step, Terms, Verdict,
 };
 use vestibule::authn::moment::Moment;
-use vestibule::authn::rules::FailMode;
 use vestibule::authn::result::{AuthenticationResult, FactorResult};
+use vestibule::authn::rules::FailMode;
 use vestibule::duo::jwt;
 use vestibule::duo::oidc::HttpAnswer;
 use vestibule::duo::secret::Secret;

@@ -12,6 +12,7 @@ mod demo;
 mod duo_clients;
 mod duo_import;
 mod duo_outage;
+mod first_hour;
 mod harness;
 mod metadata_chaos;
 mod pysaml2_sp;

@@ -23,7 +23,11 @@ pub(super) fn read(
     names.remove("csv");
     let release = release::read(reader, &names);
     // A well-known attribute that is released needs no definition.
-    names.extend(release.iter().flat_map(|rule: &ReleaseRule| rule.attributes.clone()));
+    names.extend(
+        release
+            .iter()
+            .flat_map(|rule: &ReleaseRule| rule.attributes.clone()),
+    );
     let scope = scope?;
     let definitions: Vec<Definition> = names
         .iter()
@@ -121,7 +125,8 @@ impl Section<'_, '_> {
         if written.iter().filter(|written| **written).count() > 1 {
             let found = "more than one of source, constant, template and script";
             let fix = "keep one of them";
-            self.reader.error(&self.key("source"), found, "one kind of source", fix);
+            self.reader
+                .error(&self.key("source"), found, "one kind of source", fix);
             return None;
         }
         Some(match written {
@@ -144,7 +149,8 @@ impl Section<'_, '_> {
         let text = self.reader.text(&key)?;
         let template = Template::parse(&text);
         if template.is_none() {
-            self.reader.wrong(&key, &text, "name at least one {source}, with both braces");
+            self.reader
+                .wrong(&key, &text, "name at least one {source}, with both braces");
         }
         template.map(Source::Template)
     }
@@ -156,7 +162,8 @@ impl Section<'_, '_> {
         if !script.0.starts_with("attribute/") {
             let found = format!("script:{script}");
             let fix = "move it there, and write script:attribute/NAME";
-            self.reader.error(&key, found, "a script below scripts/attribute/", fix);
+            self.reader
+                .error(&key, found, "a script below scripts/attribute/", fix);
             return None;
         }
         Some(Source::Script(script))
@@ -199,7 +206,10 @@ impl Section<'_, '_> {
         let mut entries = BTreeMap::new();
         let mut otherwise = Otherwise::Drop;
         for pair in &pairs {
-            match pair.split_once('=').map(|(from, to)| (from.trim(), to.trim())) {
+            match pair
+                .split_once('=')
+                .map(|(from, to)| (from.trim(), to.trim()))
+            {
                 Some(("*", "*")) => otherwise = Otherwise::Keep,
                 Some(("*", to)) => otherwise = Otherwise::Become(to.to_owned()),
                 Some((from, to)) => drop(entries.insert(from.to_owned(), to.to_owned())),

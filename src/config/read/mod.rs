@@ -38,7 +38,8 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
     let attributes = attributes::read(reader, identity.scopes.first(), salt.as_ref());
     let release = attributes.as_ref().map_or(&[][..], |all| &all.release[..]);
     let name_ids = name_id::read(reader, salt.as_ref());
-    let relying_parties = relying_party::read(reader, (response.as_ref(), encryption), name_ids, release);
+    let relying_parties =
+        relying_party::read(reader, (response.as_ref(), encryption), name_ids, release);
     let audit = audit::read(reader);
     let duo_http = duo::http(reader);
     let duo_auth_api = duo_apis::auth(reader);

@@ -80,7 +80,8 @@ impl Section<'_, '_> {
             let of_bundle = chosen.map_or(&[][..], |bundle| bundle.attributes);
             if of_bundle.is_empty() {
                 let fix = format!("add the line `{key} = ...`");
-                self.reader.error(&key, "no attribute", "names of attributes", fix);
+                self.reader
+                    .error(&key, "no attribute", "names of attributes", fix);
             }
             return of_bundle.iter().map(|id| (*id).to_owned()).collect();
         }

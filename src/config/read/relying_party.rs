@@ -10,7 +10,9 @@ use crate::config::value;
 use crate::response::ResponseSettings;
 use crate::response::name_id::NameIdRules;
 use crate::saml::context::AuthnContextClassRef;
-use crate::saml::encryption::{BlockEncryption, EncryptionPolicy, EncryptionSettings, KeyTransport};
+use crate::saml::encryption::{
+    BlockEncryption, EncryptionPolicy, EncryptionSettings, KeyTransport,
+};
 use crate::saml::name_id::{EMAIL, PERSISTENT, TRANSIENT, UNSPECIFIED};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -93,7 +95,9 @@ impl Section<'_, '_> {
             sign_assertions: self.flag("signAssertions"),
             encryption: self.choice("encryptAssertions").map(|word| policy(&word)),
             block: self.choice("dataAlgorithm").and_then(|word| block(&word)),
-            transport: self.choice("keyTransport").and_then(|word| transport(&word)),
+            transport: self
+                .choice("keyTransport")
+                .and_then(|word| transport(&word)),
             include_address: self.flag("includeAddress"),
             assertion_lifetime: self.reader.duration(&self.key("assertionLifetime")),
             session_lifetime: self.reader.duration(&self.key("maximumSPSessionLifetime")),
@@ -136,7 +140,9 @@ impl Section<'_, '_> {
             // The composite is what runs the others: it cannot be missing.
             match value::flow(name).filter(|flow| *flow != FlowId::Mfa) {
                 Some(flow) => drop(flows.insert(flow)),
-                None => self.reader.wrong(&key, name, "name factors such as authn/DuoOIDC"),
+                None => self
+                    .reader
+                    .wrong(&key, name, "name factors such as authn/DuoOIDC"),
             }
         }
         Some(flows)
@@ -148,8 +154,12 @@ impl Section<'_, '_> {
         for name in &names {
             if !release.iter().any(|rule| rule.name == *name) {
                 let found = format!("\"{}\"", name.escape_debug());
-                let fix = format!("define vestibule.release.{}.attributes", name.escape_debug());
-                self.reader.error(&key, found, "names of release rules", fix);
+                let fix = format!(
+                    "define vestibule.release.{}.attributes",
+                    name.escape_debug()
+                );
+                self.reader
+                    .error(&key, found, "names of release rules", fix);
             }
         }
         self.written("attributes").then_some(names)
@@ -176,12 +186,18 @@ impl Section<'_, '_> {
         if block.is_some() {
             let key = self.key("dataAlgorithm");
             let found = "CBC, which notices no change to what it hides";
-            self.reader.warn(&key, found, "use GCM as soon as the service can decrypt it");
+            self.reader
+                .warn(&key, found, "use GCM as soon as the service can decrypt it");
         }
         if (changes.sign_responses, changes.sign_assertions) == (Some(false), Some(false)) {
             let key = self.key("signResponses");
             let found = "false beside signAssertions = false";
-            self.reader.error(&key, found, "at least one signature", "set one of the two to true");
+            self.reader.error(
+                &key,
+                found,
+                "at least one signature",
+                "set one of the two to true",
+            );
         }
     }
 }

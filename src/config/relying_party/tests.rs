@@ -99,7 +99,10 @@ fn an_exception_ends_with_its_last_day() {
 fn r28_a_relying_party_may_be_kept_from_naming_classes() {
     let requested = |classes: &[&str]| RequestedAuthnContext {
         comparison: crate::saml::context::Comparison::Exact,
-        classes: classes.iter().map(|uri| AuthnContextClassRef::new(*uri)).collect(),
+        classes: classes
+            .iter()
+            .map(|uri| AuthnContextClassRef::new(*uri))
+            .collect(),
         declarations: Vec::new(),
     };
     let with = |changes| profile(vec![over("x", Audience::Everyone, changes)], NOW);
@@ -136,7 +139,10 @@ fn every_preset_of_the_key_table_exists() {
         panic!("presets are a choice");
     };
     for name in names.split(' ') {
-        assert!(preset(name).is_some_and(|changes| changes != Changes::default()), "{name}");
+        assert!(
+            preset(name).is_some_and(|changes| changes != Changes::default()),
+            "{name}"
+        );
     }
     assert!(preset("other").is_none());
 }

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::attribute::SourceRecord;
+use crate::attribute::pairwise::{Encoding, Salt};
 use crate::authn::event::Event;
 use crate::response::name_id::{Asked, Computed, Maker, NameIdRules};
-use crate::attribute::pairwise::{Encoding, Salt};
 use crate::saml::metadata::{EntityDescriptor, SpSsoDescriptor};
 use crate::saml::name_id::{EMAIL, PERSISTENT, UNSPECIFIED};
 

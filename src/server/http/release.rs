@@ -105,10 +105,19 @@ fn login_facts(success: &Success) -> SourceRecord {
     let result = &success.result;
     let flows = result.factors().keys();
     let mut facts = SourceRecord::from([
-        ("login.username".to_owned(), vec![result.username().to_owned()]),
-        ("login.method".to_owned(), flows.map(ToString::to_string).collect()),
+        (
+            "login.username".to_owned(),
+            vec![result.username().to_owned()],
+        ),
+        (
+            "login.method".to_owned(),
+            flows.map(ToString::to_string).collect(),
+        ),
         ("login.class".to_owned(), vec![success.class.to_string()]),
-        ("login.instant".to_owned(), vec![result.authn_instant().to_string()]),
+        (
+            "login.instant".to_owned(),
+            vec![result.authn_instant().to_string()],
+        ),
     ]);
     for factor in result.factors().values() {
         if let Evidence::Duo(duo) = factor.evidence() {

@@ -7,7 +7,7 @@ use crate::authn::facts::{RelyingPartyFacts, RequestFacts};
 use crate::authn::flow::FlowId;
 use crate::authn::login::{
     Answer, Call, Callback, CallbackOutcome, Form, Input, Login, Page, PasswordAnswer, Start, Step,
-    Terms,    Verdict,
+    Terms, Verdict,
 };
 use crate::authn::moment::Moment;
 use crate::authn::result::FactorResult;
