@@ -4,7 +4,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench setup
+.PHONY: help demo test check bench fuzz setup
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -28,6 +28,9 @@ check: ## format, lints, documentation, and licences and advisories where cargo-
 bench: ## an SSO response beside one raw OpenSSL signature
 	@scripts/setup build
 	$(CARGO) bench --locked
+
+fuzz: ## every fuzz target for 20 seconds under coverage (needs cargo-fuzz)
+	@scripts/fuzz
 
 setup: ## installs what the tests need, without running them
 	@scripts/setup test

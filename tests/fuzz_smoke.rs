@@ -15,8 +15,26 @@ const MUTATIONS: u64 = 300;
 const LONGEST: usize = 64 * 1024;
 /// What documents, queries and headers break on.
 const TOKENS: [&str; 20] = [
-    "<", ">", "/>", "&amp;", "&#x0;", "<![CDATA[", "]]>", "<!--", "<!DOCTYPE a [", "xmlns:a=\"\"",
-    "ID=\"_1\"", "%00", "%", "&", "=", "\u{feff}", "\\u", "\\\n", "\u{ffff}", "<?x?>",
+    "<",
+    ">",
+    "/>",
+    "&amp;",
+    "&#x0;",
+    "<![CDATA[",
+    "]]>",
+    "<!--",
+    "<!DOCTYPE a [",
+    "xmlns:a=\"\"",
+    "ID=\"_1\"",
+    "%00",
+    "%",
+    "&",
+    "=",
+    "\u{feff}",
+    "\\u",
+    "\\\n",
+    "\u{ffff}",
+    "<?x?>",
 ];
 
 /// A small generator: the numbers only have to differ.

@@ -3,7 +3,10 @@
 //! cargo-fuzz runs these under coverage (`scripts/fuzz`); `tests/fuzz_smoke.rs` runs the same
 //! functions over the kept corpus and its mutations with every test run.
 
-#![allow(dead_code, reason = "each fuzz target is a program of its own and calls one of these")]
+#![allow(
+    dead_code,
+    reason = "each fuzz target is a program of its own and calls one of these"
+)]
 
 use jiff::Timestamp;
 use std::sync::LazyLock;
@@ -13,7 +16,9 @@ use vestibule::saml::metadata::{self, AnswerBy, MetadataSet, TrustedKey};
 use vestibule::saml::request::Acceptance;
 use vestibule::saml::xml::canonical::{self, canonicalise};
 use vestibule::saml::xml::reader::{self, Limits};
-use vestibule::saml::{artifact, ecp, logout, request as authn_request, signature, soap as envelope};
+use vestibule::saml::{
+    artifact, ecp, logout, request as authn_request, signature, soap as envelope,
+};
 
 /// The relying party of every seed; its certificate signed `signed.xml`, its key is gone.
 const RELYING_PARTY: &[u8] = include_bytes!("../corpus/metadata/signer.xml");
@@ -182,14 +187,21 @@ pub(crate) fn soap(octets: &[u8]) {
 }
 
 fn ecp_headers() -> [(&'static str, &'static str); 1] {
-    [("urn:oasis:names:tc:SAML:protocol:ext:channel-binding", "ChannelBindings")]
+    [(
+        "urn:oasis:names:tc:SAML:protocol:ext:channel-binding",
+        "ChannelBindings",
+    )]
 }
 
 /// What an operator may write: a properties file whose every line is kept or reported, and a
 /// script that compiles or is refused.
 pub(crate) fn properties(octets: &[u8]) {
     let (kept, errors) = vestibule::config::properties::parse("fuzz.properties", octets);
-    let lines = octets.iter().filter(|octet| matches!(octet, b'\n' | b'\r')).count() + 1;
+    let lines = octets
+        .iter()
+        .filter(|octet| matches!(octet, b'\n' | b'\r'))
+        .count()
+        + 1;
     assert!(kept.len() + errors.len() <= lines);
     if let Ok(source) = std::str::from_utf8(octets) {
         let scripts = [("fuzz".to_owned(), source.to_owned())].into();

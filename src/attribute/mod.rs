@@ -10,6 +10,7 @@ mod filter;
 mod make;
 pub mod pairwise;
 mod pattern;
+pub mod consent;
 mod registry;
 mod release;
 mod rewrite;

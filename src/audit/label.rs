@@ -134,9 +134,6 @@ const UNFILLED: &[Label] = &[
     Label::ScopingRequesters,
     Label::ProxyCount,
     Label::ProxyAudience,
-    Label::ConsentIds,
-    Label::ConsentValues,
-    Label::ConsentApproved,
 ];
 
 impl Label {

@@ -13,8 +13,8 @@ pub use escape::{escape, unescape};
 pub use format::{Fields, Format, FormatError, ParsedLine};
 pub use label::{Arity, Label, UnknownLabel};
 pub use record::{
-    Exchange, Issued, PasswordCheck, duo, password, sso_failure, sso_local, sso_refusal,
-    sso_success,
+    ConsentAnswer, Exchange, Issued, PasswordCheck, consent, duo, password, sso_failure, sso_local,
+    sso_refusal, sso_success,
 };
 
 /// `idp.audit.format`: Shibboleth's default and our own fields after it.
@@ -24,6 +24,8 @@ pub const SSO_FORMAT: &str =
 pub const DUO_FORMAT: &str = "%AAF|%a|%T|%DuoU|%DuoRedirect|%DuoCID|%DuoReqS|%DuoRespS|%DuoTXID|%DuoDID|%DuoDN|%DuoR|%DuoF|%VTX";
 /// `idp.authn.Password.audit.format`
 pub const PASSWORD_FORMAT: &str = "%a|%T|%SP|%I|%s|%AF|%CV|%u|%tu|%AR|%UA";
+/// `vestibule.consent.audit.format`
+pub const CONSENT_FORMAT: &str = "%T|%SP|%e|%u|%CCI|%CCV|%CCA|%VTX";
 /// `idp.duo.oidc.audit.category`
 pub const DUO_CATEGORY: &str = "Shibboleth-Audit.DuoOIDC";
 
@@ -36,6 +38,8 @@ pub struct AuditSettings {
     pub password: Option<Format>,
     /// `idp.duo.oidc.audit.format`, `None` when off.
     pub duo: Option<Format>,
+    /// `vestibule.consent.audit.format`, parsed.
+    pub consent: Format,
     /// `idp.duo.oidc.audit.category`
     pub duo_category: String,
     /// `idp.audit.shortenBindings`
@@ -51,6 +55,7 @@ impl Default for AuditSettings {
             sso: parsed(SSO_FORMAT),
             password: Some(parsed(PASSWORD_FORMAT)),
             duo: Some(parsed(DUO_FORMAT)),
+            consent: parsed(CONSENT_FORMAT),
             duo_category: DUO_CATEGORY.to_owned(),
             shorten: true,
             on_failure: OnFailure::Refuse,

@@ -184,6 +184,37 @@ pub fn password<'a>(
     fields
 }
 
+/// What a user answered when asked for consent.
+#[derive(Clone, Copy, Debug)]
+pub struct ConsentAnswer<'a> {
+    /// The user.
+    pub username: &'a str,
+    /// `AttributeReleaseConsent`, `TermsOfUseConsent`, or the event of a refusal.
+    pub event: &'static str,
+    /// What was asked about: attributes, or the terms' key.
+    pub ids: &'a [&'a str],
+    /// Which release or version it was: never an attribute's value.
+    pub value: &'a str,
+    /// Whether the user approved.
+    pub approved: bool,
+}
+
+/// A consent line: one for every answer.
+pub fn consent<'a>(
+    exchange: &Exchange<'a>,
+    relying_party: &'a str,
+    answer: &ConsentAnswer<'a>,
+) -> Fields<'a> {
+    let mut fields = exchange_fields(exchange);
+    fields.set(Label::RelyingParty, relying_party);
+    fields.set(Label::Event, answer.event);
+    fields.set(Label::Username, answer.username);
+    fields.set_all(Label::ConsentIds, answer.ids.iter().copied());
+    fields.set_all(Label::ConsentValues, [answer.value]);
+    fields.set_all(Label::ConsentApproved, [flag(answer.approved)]);
+    fields
+}
+
 fn exchange_fields<'a>(exchange: &Exchange<'a>) -> Fields<'a> {
     let mut fields = Fields::default();
     let client = exchange.client.map(|address| address.to_string());

@@ -46,6 +46,8 @@ events! {
     InvalidSubject = "InvalidSubject", "The request names another subject.";
     InvalidNameIdPolicy = "InvalidNameIDPolicy", "The NameIDPolicy cannot be met.";
     InvalidSecurityConfiguration = "InvalidSecurityConfiguration", "There is nobody to encrypt for where encryption is required.";
+    AttributeReleaseRejected = "AttributeReleaseRejected", "The user does not want the attributes released.";
+    TermsRejected = "TermsRejected", "The user does not accept the terms of use.";
     RuntimeException = "RuntimeException", "A defect or a failing store.";
 }
 

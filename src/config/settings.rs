@@ -46,6 +46,8 @@ pub struct Settings {
     pub attributes: crate::attribute::AttributeSettings,
     /// What holds for which relying party.
     pub relying_parties: crate::config::relying_party::Profiles,
+    /// What users are asked before their attributes go out.
+    pub consent: crate::attribute::consent::ConsentSettings,
     /// What our responses look like.
     pub response: crate::response::ResponseSettings,
     /// What is audited and how.

@@ -31,7 +31,10 @@ fn codes(event: Event) -> (TopStatus, Option<&'static str>) {
         }
         Event::InvalidNameIdPolicy => (Requester, Some(second::INVALID_NAME_ID_POLICY)),
         Event::ProxyCountExceeded => (Responder, Some(second::PROXY_COUNT_EXCEEDED)),
-        Event::AccessDenied => (Requester, Some(second::REQUEST_DENIED)),
+        // Nothing is sent then; if something were, this is what it would say.
+        Event::AccessDenied | Event::AttributeReleaseRejected | Event::TermsRejected => {
+            (Requester, Some(second::REQUEST_DENIED))
+        }
         Event::ReselectFlow
         | Event::AccountLocked
         | Event::ExpiredPassword

@@ -4,7 +4,8 @@
 //! secret that only this browser's cookie holds. Every move is a compare-and-swap: of two submits
 //! that race, one wins, and so does exactly one of all that could finish a login.
 
-use crate::authn::login::Login;
+use crate::attribute::consent::Question;
+use crate::authn::login::{Login, Success};
 use crate::saml::request::AuthnRequest;
 use crate::server::storage::{Context, Entry, Key, Storage, StorageError, decode, encode};
 use crate::server::world::hex;
@@ -20,6 +21,8 @@ pub enum Execution {
     Pending(Asked),
     /// Waits for its browser.
     Open(Box<Conversation>),
+    /// Succeeded, and waits for its user's consent.
+    Consent(Box<Consenting>),
     /// Answered; kept for a while so that a reload meets an explanation.
     Finished(Finished),
 }
@@ -52,6 +55,25 @@ pub struct Conversation {
     pub csrf: String,
     /// The machine.
     pub login: Login,
+}
+
+/// A login that has succeeded, if its user consents.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Consenting {
+    /// What it answers.
+    pub asked: Asked,
+    /// The fingerprint of the configuration it began under.
+    pub generation: String,
+    /// Whose it is.
+    pub browser: BrowserHash,
+    /// What its forms must carry.
+    pub csrf: String,
+    /// What the answer will say, the user's record included.
+    pub success: Success,
+    /// What the user is asked.
+    pub question: Question,
+    /// What was agreed to in this login.
+    pub answered: Vec<Question>,
 }
 
 /// A finished login.

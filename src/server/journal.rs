@@ -1,6 +1,6 @@
 //! From what happened to lines in the audit: the one place where the server writes them.
 
-use crate::audit::{self, Category, Exchange, Issued, PasswordCheck};
+use crate::audit::{self, Category, ConsentAnswer, Exchange, Issued, PasswordCheck};
 use crate::authn::login::{Failure, Record, Success};
 use crate::config::settings::Settings;
 use crate::saml::binding::Binding;
@@ -93,6 +93,14 @@ impl Journal<'_> {
         self.sso(&audit::sso_local(&exchange, refusal, inbound))
     }
 
+    /// A user answered a question about consent.
+    pub fn consent(&self, asked: &Asked, answer: &ConsentAnswer<'_>) -> Written {
+        let exchange = self.exchange(None);
+        let fields = audit::consent(&exchange, &asked.request.issuer, answer);
+        let line = self.settings.audit.consent.line(&fields);
+        self.world.audit.write(Category::Consent, line)
+    }
+
     /// What a step of a login left to remember. These lines tell of factors; the login's own line
     /// follows, and its failure is the one that refuses.
     pub fn records(&self, asked: &Asked, records: &[Record]) {
@@ -149,7 +157,8 @@ impl Journal<'_> {
         let format = match category {
             Category::Password => audit.password.as_ref(),
             Category::Duo => audit.duo.as_ref(),
-            Category::Sso | Category::Logout | Category::Consent => Some(&audit.sso),
+            Category::Consent => Some(&audit.consent),
+            Category::Sso | Category::Logout => Some(&audit.sso),
         };
         let Some(format) = format else { return };
         if self

@@ -6,6 +6,7 @@
 
 pub mod app;
 pub mod back_end;
+pub mod consents;
 pub mod conversation;
 pub mod duo_starts;
 pub mod duo_users;

@@ -1,6 +1,6 @@
 //! What nobody came back for: expired logins get their lines, expired records go.
 
-use crate::authn::login::Failure;
+use crate::authn::login::{Failure, Success};
 use crate::config::settings::Settings;
 use crate::server::app::App;
 use crate::server::conversation::{Execution, Executions};
@@ -41,6 +41,10 @@ fn abandon(app: &App, settings: &Settings, execution: Execution) {
             let (failure, records) = conversation.login.abandon(ABANDONED);
             (conversation.asked, failure, records)
         }
+        Execution::Consent(consenting) => {
+            let failure = never_agreed(&consenting.success);
+            (consenting.asked, failure, Vec::new())
+        }
     };
     let journal = Journal {
         settings,
@@ -53,6 +57,15 @@ fn abandon(app: &App, settings: &Settings, execution: Execution) {
             transaction = asked.transaction,
             "an abandoned login has no line"
         );
+    }
+}
+
+fn never_agreed(success: &Success) -> Failure {
+    Failure {
+        event: ABANDONED,
+        username: Some(success.result.username().to_owned()),
+        why: format!("{}; the user gave no answer about consent", success.why),
+        audit: success.audit.clone(),
     }
 }
 

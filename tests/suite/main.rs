@@ -7,6 +7,7 @@ mod attacks;
 mod audit;
 mod browser;
 mod commands;
+mod consent;
 mod context_table;
 mod demo;
 mod duo_clients;

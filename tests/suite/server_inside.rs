@@ -189,6 +189,24 @@ fn a_login_left_at_duo_leaves_duos_line_and_its_own() {
 }
 
 #[test]
+fn a_login_left_at_the_question_of_consent_leaves_one_line() {
+    let party = RelyingParty::new("undecided");
+    let deployment = Deployment::prepare();
+    let asked = "vestibule.consent.attribute-release.relyingParties";
+    deployment.home.set(asked, "*");
+    let inside = Inside::serve(deployment, &party);
+    let (mut browser, page) = inside.open(&party);
+    let shown = transaction(&page);
+    let arrival = browser.walk(page, ALICE);
+    assert!(arrival.page.form_with("question").is_some());
+    inside.pass(3600);
+    inside.sweep();
+    let lines = inside.sso_lines();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains(&shown) && lines[0].contains("no answer about consent"));
+}
+
+#[test]
 fn a_finished_login_leaves_one_line_however_often_it_is_looked_at() {
     let party = RelyingParty::new("finished");
     let inside = Inside::start(&party);

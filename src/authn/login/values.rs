@@ -255,7 +255,7 @@ pub enum Verdict {
 }
 
 /// A successful login.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Success {
     /// The merged result.
     pub result: AuthenticationResult,

@@ -10,6 +10,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<AuditSettings> {
     let sso = format(reader, "idp.audit.format");
     let password_format = format(reader, "idp.authn.Password.audit.format");
     let duo_format = format(reader, "idp.duo.oidc.audit.format");
+    let consent = format(reader, "vestibule.consent.audit.format");
     let duo_category = reader.text("idp.duo.oidc.audit.category");
     let shorten = reader.flag("idp.audit.shortenBindings");
     let on_failure = reader.choice("vestibule.audit.onFailure");
@@ -18,6 +19,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<AuditSettings> {
         password: password_format.filter(|_| password == Some(true)),
         // Shibboleth 1.4.0 of the plugin: the global switch gates Duo's as well.
         duo: duo_format.filter(|_| duo == Some(true) && factors == Some(true)),
+        consent: consent?,
         duo_category: duo_category?,
         shorten: shorten?,
         on_failure: match on_failure?.as_str() {

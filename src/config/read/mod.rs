@@ -3,6 +3,7 @@
 mod attributes;
 mod audience;
 mod audit;
+mod consent;
 mod duo;
 mod duo_apis;
 mod flows;
@@ -40,6 +41,7 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
     let name_ids = name_id::read(reader, salt.as_ref());
     let relying_parties =
         relying_party::read(reader, (response.as_ref(), encryption), name_ids, release);
+    let consent = consent::read(reader);
     let audit = audit::read(reader);
     let duo_http = duo::http(reader);
     let duo_auth_api = duo_apis::auth(reader);
@@ -66,6 +68,7 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
         password: operation.password,
         attributes: attributes?,
         relying_parties: relying_parties?,
+        consent: consent?,
         response: response?,
         audit: audit?,
         logging: operation.logging,

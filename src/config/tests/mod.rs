@@ -230,7 +230,8 @@ fn an_unknown_name_suggests_the_nearest() {
 
 #[test]
 fn a_name_of_shibboleths_that_does_nothing_here_warns() {
-    let (_, findings) = settings("idp.consent.compareValues = true\nidp.authn.LDAP.ldapURL = x\n");
+    let (_, findings) =
+        settings("idp.consent.allowPerAttribute = true\nidp.authn.LDAP.ldapURL = x\n");
     assert_eq!(findings.len(), 2);
     assert!(findings.iter().all(|finding| !finding.is_error()));
 }

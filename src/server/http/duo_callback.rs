@@ -29,6 +29,9 @@ pub async fn receive(exchange: &Exchange) -> Result<Reply, Fault> {
         Execution::Finished(finished) if exchange.is(&finished.browser) => {
             return Ok(current_page(exchange, &finished.asked.request, &id));
         }
+        Execution::Consent(consenting) if exchange.is(&consenting.browser) => {
+            return Ok(current_page(exchange, &consenting.asked.request, &id));
+        }
         // S33, S38: another browser's callback neither counts nor uses the state up.
         _ => return Err(Fault::Expired(StatusCode::FORBIDDEN)),
     };

@@ -4,6 +4,7 @@ use crate::config::relying_party::Profile;
 use crate::saml::metadata::EntityDescriptor;
 use crate::saml::request::LocalRefusal;
 use crate::server::app::App;
+use crate::server::consents::Consents;
 use crate::server::conversation::{BrowserHash, DuoStates, Executions};
 use crate::server::generation::Generation;
 use crate::server::http::client_address::ClientAddress;
@@ -163,6 +164,15 @@ impl Exchange {
     /// The store's logins.
     pub fn executions(&self) -> Executions<'_> {
         Executions(&*self.app.storage)
+    }
+
+    /// The store's consents.
+    pub fn consents(&self) -> Consents<'_> {
+        Consents {
+            storage: &*self.app.storage,
+            settings: &self.generation.settings.consent,
+            world: &self.app.world,
+        }
     }
 
     /// The store's Duo states.

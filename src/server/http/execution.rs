@@ -3,6 +3,7 @@
 use crate::authn::login::{Form, Input};
 use crate::duo::secret::Secret;
 use crate::server::conversation::{Asked, Conversation, Execution, Finished, Versioned, same};
+use crate::server::http::consent;
 use crate::server::http::exchange::Exchange;
 use crate::server::http::parameters::Parameters;
 use crate::server::http::reply::{Fault, Reply};
@@ -55,7 +56,10 @@ pub async fn show(exchange: &Exchange, id: String) -> Result<Reply, Fault> {
         Execution::Finished(finished) if exchange.is(&finished.browser) => {
             signed_in(exchange, finished, place).await
         }
-        Execution::Open(_) | Execution::Finished(_) => Err(NOT_YOURS),
+        Execution::Consent(consenting) if exchange.is(&consenting.browser) => {
+            consent::show(exchange, *consenting, place).await
+        }
+        Execution::Open(_) | Execution::Consent(_) | Execution::Finished(_) => Err(NOT_YOURS),
     }
 }
 
@@ -68,6 +72,10 @@ pub async fn submit(exchange: &Exchange, id: String, body: &[u8]) -> Result<Repl
         Execution::Open(conversation) => {
             check(exchange, &conversation.browser, &conversation.csrf, &form)?;
             advance(exchange, *conversation, place, &mut form).await
+        }
+        Execution::Consent(consenting) => {
+            check(exchange, &consenting.browser, &consenting.csrf, &form)?;
+            consent::submit(exchange, *consenting, place, &form).await
         }
         Execution::Finished(finished) => {
             check(exchange, &finished.browser, &finished.csrf, &form)?;

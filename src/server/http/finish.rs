@@ -42,7 +42,7 @@ impl Visit<'_> {
     }
 
     /// True for the one request that may end this login.
-    async fn claim(&self) -> Result<bool, Fault> {
+    pub(super) async fn claim(&self) -> Result<bool, Fault> {
         let Place::At { id, version } = &self.place else {
             return Ok(true);
         };

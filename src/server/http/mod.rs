@@ -5,6 +5,7 @@
 pub mod admin_reload;
 pub mod ask;
 pub mod client_address;
+pub mod consent;
 pub mod documents;
 pub mod duo_callback;
 pub mod exchange;

@@ -136,7 +136,7 @@ impl<'e> Visit<'e> {
                 Step::Redirect(url, login) => {
                     return self.park(login, records, Wait::Leave(url)).await;
                 }
-                Step::Finish(verdict) => return self.finish(verdict, &records).await,
+                Step::Finish(verdict) => return self.conclude(verdict, &records).await,
             }
         }
         Err(Fault::Defect("a login asks without end".to_owned()))
@@ -190,7 +190,7 @@ impl<'e> Visit<'e> {
     /// one left.
     async fn park(self, login: Login, records: Vec<Record>, wait: Wait) -> Result<Reply, Fault> {
         let state = login.pending_state().map(str::to_owned);
-        let (id, won) = self.store(login).await?;
+        let (id, won) = self.store(&self.open(login)).await?;
         let kept = records
             .into_iter()
             .filter(|record| won || matches!(record, Record::Password { .. }));
@@ -211,24 +211,28 @@ impl<'e> Visit<'e> {
         Ok(reply.with(cookie))
     }
 
-    async fn store(&self, login: Login) -> Result<(String, bool), Fault> {
-        let execution = Execution::Open(Box::new(Conversation {
+    fn open(&self, login: Login) -> Execution {
+        Execution::Open(Box::new(Conversation {
             asked: self.asked.clone(),
             generation: self.exchange.generation.settings.fingerprint.clone(),
             browser: self.browser.hash(),
             csrf: self.csrf.clone(),
             login,
-        }));
+        }))
+    }
+
+    /// Stores what waits for the browser: its id, and whether this request was the faster one.
+    pub(super) async fn store(&self, execution: &Execution) -> Result<(String, bool), Fault> {
         let executions = self.exchange.executions();
         match &self.place {
             Place::New => {
                 let id = self.exchange.app.world.id();
-                executions.create(&id, &execution, self.expiry()).await?;
+                executions.create(&id, execution, self.expiry()).await?;
                 Ok((id, true))
             }
             Place::At { id, version } => {
                 let expiry = self.expiry();
-                let won = executions.replace(id, *version, &execution, expiry).await?;
+                let won = executions.replace(id, *version, execution, expiry).await?;
                 Ok((id.clone(), won))
             }
         }

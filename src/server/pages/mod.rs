@@ -5,6 +5,7 @@
 
 pub mod messages;
 
+use crate::attribute::Attribute;
 use crate::server::world::hex;
 use messages::{Language, Messages};
 use minijinja::value::Serde;
@@ -13,11 +14,19 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-const TEMPLATES: [(&str, &str); 8] = [
+const TEMPLATES: [(&str, &str); 10] = [
     ("layout.html", include_str!("../../../views/layout.html")),
     ("service.html", include_str!("../../../views/service.html")),
     ("login.html", include_str!("../../../views/login.html")),
     ("duo.html", include_str!("../../../views/duo.html")),
+    (
+        "attribute-release.html",
+        include_str!("../../../views/attribute-release.html"),
+    ),
+    (
+        "terms-of-use.html",
+        include_str!("../../../views/terms-of-use.html"),
+    ),
     ("error.html", include_str!("../../../views/error.html")),
     (
         "signed-in.html",
@@ -47,6 +56,10 @@ pub enum View {
     Login(LoginView),
     /// The Duo step.
     Duo(DuoView),
+    /// The question about attributes.
+    Release(ReleaseView),
+    /// The question about terms of use.
+    Terms(TermsView),
     /// Something is over, and why.
     Error {
         /// Shibboleth's event name; the end of a text's key.
@@ -106,6 +119,52 @@ pub struct DuoView {
     pub other_way: bool,
 }
 
+/// The content of the question about attributes.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ReleaseView {
+    /// Where the form goes.
+    pub action: String,
+    /// Its token.
+    pub csrf: String,
+    /// Whose attributes.
+    pub username: String,
+    /// What would be sent.
+    pub attributes: Vec<ReleasedView>,
+    /// Offer to agree this once.
+    pub allow_once: bool,
+    /// Offer to agree to everything.
+    pub allow_everything: bool,
+}
+
+/// An attribute that would be sent.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ReleasedView {
+    /// The end of a text's key; shown itself where there is no text.
+    pub id: String,
+    /// The values.
+    pub values: Vec<String>,
+}
+
+impl From<&Attribute> for ReleasedView {
+    fn from(attribute: &Attribute) -> Self {
+        Self {
+            id: attribute.id.clone(),
+            values: attribute.values.clone(),
+        }
+    }
+}
+
+/// The content of the question about terms of use.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct TermsView {
+    /// Where the form goes.
+    pub action: String,
+    /// Its token.
+    pub csrf: String,
+    /// Which terms: the middle of their texts' keys.
+    pub key: String,
+}
+
 /// Who asks.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct ServiceView {
@@ -157,6 +216,8 @@ impl View {
         match self {
             Self::Login(_) => "login.html",
             Self::Duo(_) => "duo.html",
+            Self::Release(_) => "attribute-release.html",
+            Self::Terms(_) => "terms-of-use.html",
             Self::Error { .. } => "error.html",
             Self::SignedIn { .. } => "signed-in.html",
             Self::Expired {} => "expired.html",
@@ -364,6 +425,11 @@ fn samples() -> Vec<View> {
         login(Some("refused")),
         duo(None),
         duo(Some("unavailable")),
+        View::Release(ReleaseView {
+            attributes: vec![ReleasedView::default()],
+            ..ReleaseView::default()
+        }),
+        View::Terms(TermsView::default()),
         View::Error {
             problem: "RuntimeException".to_owned(),
         },

@@ -34,11 +34,13 @@ pub enum Context {
     Logout,
     /// Messages that wait for their artifact to be resolved.
     Artifact,
+    /// What users consented to.
+    Consent,
 }
 
 impl Context {
     /// Every context.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Login,
         Self::Session,
         Self::DuoState,
@@ -47,6 +49,7 @@ impl Context {
         Self::Participant,
         Self::Logout,
         Self::Artifact,
+        Self::Consent,
     ];
 
     /// The context's name in a store.
@@ -56,6 +59,7 @@ impl Context {
             Self::Session => "session",
             Self::DuoState => "duo-state",
             Self::DuoStarts => "duo-starts",
+            Self::Consent => "consent",
             Self::DuoUsers => "duo-users",
             Self::Participant => "participant",
             Self::Logout => "logout",
