@@ -404,7 +404,7 @@ pub(crate) const CLASSES: [Class; 68] = [
     stopped(
         "S59",
         "Regular expressions without end",
-        "No regular expression is evaluated anywhere.",
+        "One engine without backtracking, in one place, with a limit on the size of what it compiles.",
     ),
     stopped(
         "S60",

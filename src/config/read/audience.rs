@@ -57,11 +57,11 @@ fn audience(reader: &mut Reader<'_>, key: &str, text: &str) -> Option<Audience> 
         "group" => owned(rest).map(Audience::Group),
         "tag" => owned(rest).map(Audience::Tag),
         // A slip in a keyword must not become an entityID that nobody has.
-        _ if nearest(kind, KEYWORDS.into_iter()).is_some() || text.is_empty() => None,
+        _ if nearest(kind, KEYWORDS).is_some() || text.is_empty() => None,
         _ => Some(Audience::Entity(text.to_owned())),
     };
     if read.is_none() {
-        let meant = nearest(kind, KEYWORDS.into_iter()).unwrap_or(kind);
+        let meant = nearest(kind, KEYWORDS).unwrap_or(kind);
         reader.wrong(key, text, format!("write {meant}: and what it must be"));
     }
     read
