@@ -205,6 +205,7 @@ pub(crate) fn properties(octets: &[u8]) {
     assert!(kept.len() + errors.len() <= lines);
     if let Ok(source) = std::str::from_utf8(octets) {
         let scripts = [("fuzz".to_owned(), source.to_owned())].into();
-        let _ = vestibule::policy::Policy::compile(&scripts, &Default::default());
+        let _ =
+            vestibule::policy::Policy::compile(&scripts, &std::collections::BTreeMap::default());
     }
 }

@@ -35,7 +35,8 @@ impl Visit<'_> {
             Verdict::Success(success) if self.concern().is_some() => {
                 let answered = Vec::new();
                 let interview = Interview { success, answered };
-                self.ask_next(interview, records).await
+                // In a box: a login that asks nothing must not carry the room for it.
+                Box::pin(self.ask_next(interview, records)).await
             }
             verdict => self.finish(verdict, records).await,
         }

@@ -57,7 +57,7 @@ pub async fn show(exchange: &Exchange, id: String) -> Result<Reply, Fault> {
             signed_in(exchange, finished, place).await
         }
         Execution::Consent(consenting) if exchange.is(&consenting.browser) => {
-            consent::show(exchange, *consenting, place).await
+            Box::pin(consent::show(exchange, *consenting, place)).await
         }
         Execution::Open(_) | Execution::Consent(_) | Execution::Finished(_) => Err(NOT_YOURS),
     }
@@ -75,7 +75,7 @@ pub async fn submit(exchange: &Exchange, id: String, body: &[u8]) -> Result<Repl
         }
         Execution::Consent(consenting) => {
             check(exchange, &consenting.browser, &consenting.csrf, &form)?;
-            consent::submit(exchange, *consenting, place, &form).await
+            Box::pin(consent::submit(exchange, *consenting, place, &form)).await
         }
         Execution::Finished(finished) => {
             check(exchange, &finished.browser, &finished.csrf, &form)?;
