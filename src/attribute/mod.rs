@@ -6,11 +6,11 @@
 //! where records come from (`server::back_end`), or their XML (`response`).
 
 mod bundle;
+pub mod consent;
 mod filter;
 mod make;
 pub mod pairwise;
 mod pattern;
-pub mod consent;
 mod registry;
 mod release;
 mod rewrite;

@@ -8,6 +8,7 @@
 pub mod error;
 pub mod keys;
 mod layers;
+pub mod ldap;
 pub mod metadata;
 mod nearest;
 pub mod properties;

@@ -1,6 +1,7 @@
 //! Checked settings: immutable, one value per generation of the configuration.
 
 use crate::authn::rules::Rules;
+use crate::config::ldap::{LdapDirectorySettings, LdapPasswordSettings, PasswordValidator};
 use crate::config::metadata::MetadataSettings;
 use crate::duo::integration::Integration;
 use crate::saml::key::SigningKey;
@@ -62,6 +63,8 @@ pub struct Settings {
     pub duo_admin_api: Option<Arc<Integration>>,
     /// Where relying parties' metadata comes from.
     pub metadata: MetadataSettings,
+    /// `idp.attribute.resolver.LDAP.*`, when it is set up.
+    pub ldap_directory: Option<LdapDirectorySettings>,
     /// `idp.ui.fallbackLanguages`
     pub fallback_languages: Vec<String>,
     /// Hexadecimal SHA-256 over everything in `Raw` (properties and files): tells generations of
@@ -183,6 +186,10 @@ pub enum StorageSettings {
 pub struct PasswordSettings {
     /// `vestibule.password.htpasswd`: absolute path (conf/authn/htpasswd.txt).
     pub htpasswd: PathBuf,
+    /// `vestibule.password.validators`: asked in this order.
+    pub validators: Vec<PasswordValidator>,
+    /// `idp.authn.LDAP.*`, when the directory is among them.
+    pub ldap: Option<LdapPasswordSettings>,
     /// `idp.authn.Password.trim` (true).
     pub trim: bool,
     /// `idp.authn.Password.lowercase` (false).

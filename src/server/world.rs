@@ -3,9 +3,10 @@
 use crate::audit::Category;
 use crate::authn::moment::Moment;
 use crate::config::settings::Settings;
-use crate::server::back_end::directory::CsvDirectory;
+use crate::server::back_end::directory::{CsvDirectory, JoinedDirectory};
 use crate::server::back_end::duo::HttpDuoClient;
 use crate::server::back_end::duo::guard::GuardedDuoClient;
+use crate::server::back_end::ldap::LdapDirectory;
 use crate::server::back_end::{Directory, DuoClient};
 use crate::server::logs::AuditFiles;
 use jiff::Timestamp;
@@ -145,7 +146,14 @@ impl BackEnds for RealBackEnds {
 
     fn directory(&self, settings: &Settings) -> Result<Arc<dyn Directory>, String> {
         let directory = CsvDirectory::open(&settings.attributes.csv);
-        Ok(Arc::new(directory.map_err(|error| error.to_string())?))
+        let directory: Arc<dyn Directory> = Arc::new(directory.map_err(|error| error.to_string())?);
+        match &settings.ldap_directory {
+            None => Ok(directory),
+            Some(ldap) => {
+                let ldap: Arc<dyn Directory> = Arc::new(LdapDirectory::new(ldap.clone())?);
+                Ok(Arc::new(JoinedDirectory(vec![directory, ldap])))
+            }
+        }
     }
 }
 

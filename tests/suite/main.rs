@@ -15,6 +15,7 @@ mod duo_import;
 mod duo_outage;
 mod first_hour;
 mod harness;
+mod ldap;
 mod metadata_chaos;
 mod pysaml2_sp;
 mod restart;

@@ -62,21 +62,39 @@ fn answered(username: String, answer: PasswordAnswer, ground: &mut Ground<'_>) -
                 .push(record(&username, "Success", evidence.validator()));
             FlowTurn::Succeed(result(evidence, ground))
         }
-        PasswordAnswer::Refused => {
-            ground
-                .records
-                .push(record(&username, Event::InvalidCredentials.as_str(), ""));
-            show(Some(PasswordProblem::Refused), username)
-        }
+        PasswordAnswer::Refused => refused(
+            username,
+            Event::InvalidCredentials,
+            PasswordProblem::Refused,
+            ground,
+        ),
+        PasswordAnswer::AccountLocked => refused(
+            username,
+            Event::AccountLocked,
+            PasswordProblem::Refused,
+            ground,
+        ),
+        PasswordAnswer::Expired => refused(
+            username,
+            Event::ExpiredPassword,
+            PasswordProblem::Expired,
+            ground,
+        ),
         PasswordAnswer::Unavailable => {
-            ground.records.push(record(
-                &username,
-                Event::AuthenticationException.as_str(),
-                "",
-            ));
-            show(Some(PasswordProblem::Unavailable), username)
+            let event = Event::AuthenticationException;
+            refused(username, event, PasswordProblem::Unavailable, ground)
         }
     }
+}
+
+fn refused(
+    username: String,
+    event: Event,
+    problem: PasswordProblem,
+    ground: &mut Ground<'_>,
+) -> FlowTurn<State> {
+    ground.records.push(record(&username, event.as_str(), ""));
+    show(Some(problem), username)
 }
 
 fn result(evidence: PasswordVerified, ground: &Ground<'_>) -> FactorResult {

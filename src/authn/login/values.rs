@@ -122,6 +122,11 @@ pub enum PasswordAnswer {
     Verified(PasswordVerified),
     /// Unknown user, wrong password or locked account: one answer for all three.
     Refused,
+    /// The back end says that the account is locked or disabled. The page does not tell: some
+    /// back ends say so before they look at the password.
+    AccountLocked,
+    /// The password was right, and has expired.
+    Expired,
     /// The back end could not say, or is overloaded.
     Unavailable,
 }
@@ -185,6 +190,8 @@ pub enum PasswordProblem {
     Missing,
     /// Refused: unknown, wrong or locked are not told apart.
     Refused,
+    /// Right and expired: it must be changed first.
+    Expired,
     /// The back end is unavailable; try again.
     Unavailable,
 }

@@ -8,6 +8,7 @@ mod duo;
 mod duo_apis;
 mod flows;
 mod identity;
+mod ldap;
 mod metadata;
 mod name_id;
 mod operation;
@@ -47,6 +48,7 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
     let duo_auth_api = duo_apis::auth(reader);
     let duo_admin_api = duo_apis::admin(reader);
     let metadata = metadata::read(reader);
+    let ldap_directory = ldap::directory(reader);
     let keys = keys?;
     let operation = operation?;
     Some(Settings {
@@ -76,6 +78,7 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
         duo_auth_api,
         duo_admin_api,
         metadata: metadata?,
+        ldap_directory,
         fallback_languages: reader.list("idp.ui.fallbackLanguages"),
         fingerprint: reader.raw.fingerprint(),
     })

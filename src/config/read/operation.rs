@@ -129,6 +129,7 @@ fn password(reader: &mut Reader<'_>) -> Option<PasswordSettings> {
     let hash_threads = reader.count("vestibule.password.hashThreads");
     let queue = reader.count("vestibule.password.queue");
     let queue_timeout = reader.duration("vestibule.password.queueTimeout");
+    let (validators, ldap) = super::ldap::password(reader);
     if lowercase == Some(true) && uppercase == Some(true) {
         reader.error(
             "idp.authn.Password.uppercase",
@@ -139,6 +140,8 @@ fn password(reader: &mut Reader<'_>) -> Option<PasswordSettings> {
     }
     Some(PasswordSettings {
         htpasswd: htpasswd?,
+        validators,
+        ldap,
         trim: trim?,
         lowercase: lowercase?,
         uppercase: uppercase?,

@@ -15,6 +15,7 @@ use openssl::x509::{X509, X509NameBuilder};
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
+mod sources;
 mod transitions;
 
 const IDENTITY: &str = "\
@@ -231,7 +232,7 @@ fn an_unknown_name_suggests_the_nearest() {
 #[test]
 fn a_name_of_shibboleths_that_does_nothing_here_warns() {
     let (_, findings) =
-        settings("idp.consent.allowPerAttribute = true\nidp.authn.LDAP.ldapURL = x\n");
+        settings("idp.consent.allowPerAttribute = true\nidp.authn.Krb5.realm = x\n");
     assert_eq!(findings.len(), 2);
     assert!(findings.iter().all(|finding| !finding.is_error()));
 }

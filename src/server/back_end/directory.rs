@@ -38,6 +38,33 @@ struct Stamp {
     length: u64,
 }
 
+/// Several sources: what they know of a user, together. One that fails fails all, or a rule that
+/// asks for the absence of a value would be met.
+#[derive(Debug)]
+pub struct JoinedDirectory(pub Vec<Arc<dyn Directory>>);
+
+impl Directory for JoinedDirectory {
+    fn record<'a>(
+        &'a self,
+        username: &'a str,
+    ) -> BoxFuture<'a, Result<UserRecord, DirectoryError>> {
+        Box::pin(async move {
+            let mut joined = UserRecord::new();
+            for source in &self.0 {
+                for (attribute, values) in source.record(username).await? {
+                    let known = joined.entry(attribute).or_default();
+                    for value in values {
+                        if !known.contains(&value) {
+                            known.push(value);
+                        }
+                    }
+                }
+            }
+            Ok(joined)
+        })
+    }
+}
+
 impl CsvDirectory {
     /// Opens the file; everything in it must be well formed.
     pub fn open(path: &Path) -> Result<Self, DirectoryError> {

@@ -2,6 +2,7 @@
 
 pub mod directory;
 pub mod duo;
+pub mod ldap;
 pub mod password;
 
 use crate::duo::auth_api::ApiCall;

@@ -29,7 +29,10 @@ impl Visit<'_> {
         Ok(record)
     }
 
-    pub(super) async fn known<'s>(&self, success: &'s Success) -> Result<Cow<'s, SourceRecord>, NoRecord> {
+    pub(super) async fn known<'s>(
+        &self,
+        success: &'s Success,
+    ) -> Result<Cow<'s, SourceRecord>, NoRecord> {
         if let Some(record) = &success.attributes {
             return Ok(Cow::Borrowed(record));
         }

@@ -351,6 +351,7 @@ fn password_problem(problem: PasswordProblem) -> &'static str {
     match problem {
         PasswordProblem::Missing => "missing",
         PasswordProblem::Refused => "refused",
+        PasswordProblem::Expired => "expired",
         PasswordProblem::Unavailable => "unavailable",
     }
 }

@@ -13,6 +13,7 @@ pub(crate) mod process;
 pub(crate) mod pysaml2;
 pub(crate) mod relying_party;
 pub(crate) mod shibboleth;
+pub(crate) mod slapd;
 pub(crate) mod webdriver;
 
 use std::path::{Path, PathBuf};

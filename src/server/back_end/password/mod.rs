@@ -8,8 +8,10 @@ pub mod htpasswd;
 
 use crate::authn::evidence::PasswordVerified;
 use crate::authn::login::PasswordAnswer;
+use crate::config::ldap::PasswordValidator;
 use crate::config::settings::PasswordSettings;
 use crate::duo::secret::Secret;
+use crate::server::back_end::ldap::{LdapPassword, Verdict};
 use crate::server::world::Clock;
 use htpasswd::Htpasswd;
 use std::fmt;
@@ -21,11 +23,12 @@ use tokio::sync::oneshot;
 
 /// Longer passwords are refused unread, so that no one buys hashing time with them.
 const MAX_PASSWORD: usize = 1024;
-const VALIDATOR: &str = "htpasswd";
 
 /// Checks passwords.
 pub struct PasswordBackEnd {
     jobs: SyncSender<Job>,
+    validators: Vec<PasswordValidator>,
+    ldap: Option<LdapPassword>,
     clock: Arc<dyn Clock>,
     patience: Duration,
     folding: Folding,
@@ -34,13 +37,7 @@ pub struct PasswordBackEnd {
 struct Job {
     username: String,
     password: Secret,
-    reply: oneshot::Sender<Outcome>,
-}
-
-enum Outcome {
-    Right,
-    Wrong,
-    Unavailable,
+    reply: oneshot::Sender<Verdict>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -62,8 +59,11 @@ impl PasswordBackEnd {
                 .name(format!("password-{number}"))
                 .spawn(move || serve(&queue, &file))?;
         }
+        let ldap = settings.ldap.clone().map(LdapPassword::new).transpose();
         Ok(Self {
             jobs,
+            validators: settings.validators.clone(),
+            ldap: ldap.map_err(io::Error::other)?,
             clock,
             patience: settings.queue_timeout,
             folding: Folding {
@@ -81,18 +81,45 @@ impl PasswordBackEnd {
         if username.is_empty() || length == 0 || length > MAX_PASSWORD {
             return PasswordAnswer::Refused;
         }
-        match self.ask(username.clone(), password).await {
-            Outcome::Right => PasswordAnswer::Verified(PasswordVerified::attest(
+        let (verdict, validator) = self.ask(&username, &password).await;
+        match verdict {
+            Verdict::Right => PasswordAnswer::Verified(PasswordVerified::attest(
                 username,
-                VALIDATOR.to_owned(),
+                validator.to_owned(),
                 self.clock.now(),
             )),
-            Outcome::Wrong => PasswordAnswer::Refused,
-            Outcome::Unavailable => PasswordAnswer::Unavailable,
+            Verdict::Wrong => PasswordAnswer::Refused,
+            Verdict::Locked => PasswordAnswer::AccountLocked,
+            Verdict::Expired => PasswordAnswer::Expired,
+            Verdict::Unavailable => PasswordAnswer::Unavailable,
         }
     }
 
-    async fn ask(&self, username: String, password: Secret) -> Outcome {
+    /// Asks the validators in turn. One that says no leaves it to the next; so does one that cannot
+    /// be asked, but then nobody is told that the password is wrong.
+    async fn ask(&self, username: &str, password: &Secret) -> (Verdict, &'static str) {
+        let mut verdict = Verdict::Wrong;
+        for validator in &self.validators {
+            let (said, name) = match (validator, &self.ldap) {
+                (PasswordValidator::Htpasswd, _) => {
+                    (self.hash(username, password).await, "htpasswd")
+                }
+                (PasswordValidator::Ldap, Some(ldap)) => {
+                    (ldap.check(username, password).await, "ldap")
+                }
+                (PasswordValidator::Ldap, None) => (Verdict::Unavailable, "ldap"),
+            };
+            match said {
+                Verdict::Right | Verdict::Locked | Verdict::Expired => return (said, name),
+                Verdict::Unavailable => verdict = said,
+                Verdict::Wrong => {}
+            }
+        }
+        (verdict, "")
+    }
+
+    async fn hash(&self, username: &str, password: &Secret) -> Verdict {
+        let (username, password) = (username.to_owned(), password.clone());
         let (reply, answer) = oneshot::channel();
         let job = Job {
             username,
@@ -101,11 +128,11 @@ impl PasswordBackEnd {
         };
         if self.jobs.try_send(job).is_err() {
             tracing::warn!("too many password checks are waiting");
-            return Outcome::Unavailable;
+            return Verdict::Unavailable;
         }
         match tokio::time::timeout(self.patience, answer).await {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) | Err(_) => Outcome::Unavailable,
+            Ok(Err(_)) | Err(_) => Verdict::Unavailable,
         }
     }
 }
@@ -145,13 +172,13 @@ fn serve(queue: &Mutex<Receiver<Job>>, file: &Htpasswd) {
     }
 }
 
-fn check(file: &Htpasswd, username: &str, password: &Secret) -> Outcome {
+fn check(file: &Htpasswd, username: &str, password: &Secret) -> Verdict {
     match file.users() {
-        Ok(users) if users.accept(username, password.expose()) => Outcome::Right,
-        Ok(_) => Outcome::Wrong,
+        Ok(users) if users.accept(username, password.expose()) => Verdict::Right,
+        Ok(_) => Verdict::Wrong,
         Err(error) => {
             tracing::error!(%error, "the password file cannot be read");
-            Outcome::Unavailable
+            Verdict::Unavailable
         }
     }
 }
@@ -167,6 +194,8 @@ mod tests {
         std::fs::write(&htpasswd, "ann:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\n").unwrap();
         PasswordSettings {
             htpasswd,
+            validators: vec![PasswordValidator::Htpasswd],
+            ldap: None,
             trim: true,
             lowercase: false,
             uppercase: false,

@@ -1,0 +1,238 @@
+//! A real OpenLDAP checks passwords and knows attributes.
+
+use crate::harness::browser::{ALICE, Browser, Page, Person};
+use crate::harness::idp::Deployment;
+use crate::harness::relying_party::{RelyingParty, Response};
+use crate::harness::slapd::{PASSWORD, Slapd};
+
+const CAROL: Person = Person {
+    name: "carol",
+    password: "carol's password",
+};
+const DAVE: Person = Person {
+    name: "dave",
+    password: "dave's password",
+};
+
+const PEOPLE: &str = "\
+dn: uid=carol,ou=people,dc=example,dc=org
+objectClass: inetOrgPerson
+uid: carol
+cn: Carol
+sn: Clark
+displayName: Carol Clark
+mail: carol@example.org
+userPassword: carol's password
+
+dn: uid=dave,ou=people,dc=example,dc=org
+objectClass: inetOrgPerson
+uid: dave
+cn: Dave
+sn: Drake
+userPassword: dave's password
+pwdChangedTime: 20200101000000Z
+";
+
+struct Scene {
+    slapd: Slapd,
+    deployment: Deployment,
+    party: RelyingParty,
+}
+
+/// A deployment whose passwords and attributes come from OpenLDAP, with these settings besides.
+fn scene(settings: impl FnOnce(&Slapd) -> Vec<(&'static str, String)>) -> Scene {
+    let mut deployment = Deployment::prepare();
+    let slapd = Slapd::start(deployment.directory(), PEOPLE);
+    let party = RelyingParty::new("directory");
+    deployment.trust("party", &party.metadata());
+    let mut lines = vec![
+        ("vestibule.password.validators", "ldap".to_owned()),
+        ("idp.authn.LDAP.ldapURL", slapd.url("localhost")),
+        (
+            "idp.authn.LDAP.trustCertificates",
+            slapd.authority().display().to_string(),
+        ),
+        (
+            "idp.authn.LDAP.authenticator",
+            "bindSearchAuthenticator".to_owned(),
+        ),
+        (
+            "idp.authn.LDAP.baseDN",
+            "ou=people,dc=example,dc=org".to_owned(),
+        ),
+        ("idp.authn.LDAP.userFilter", "(uid={user})".to_owned()),
+        (
+            "idp.authn.LDAP.bindDN",
+            "cn=reader,dc=example,dc=org".to_owned(),
+        ),
+        ("idp.authn.LDAP.bindDNCredential", PASSWORD.to_owned()),
+        (
+            "idp.attribute.resolver.LDAP.ldapURL",
+            "%{idp.authn.LDAP.ldapURL}".to_owned(),
+        ),
+        (
+            "idp.attribute.resolver.LDAP.searchFilter",
+            "(uid=$resolutionContext.principal)".to_owned(),
+        ),
+    ];
+    for (key, value) in settings(&slapd) {
+        lines.retain(|(known, _)| *known != key);
+        lines.push((key, value));
+    }
+    for (key, value) in lines.iter().filter(|(_, value)| !value.is_empty()) {
+        deployment.home.set(key, value);
+    }
+    deployment.serve();
+    Scene {
+        slapd,
+        deployment,
+        party,
+    }
+}
+
+impl Scene {
+    /// The page after a name and a password were submitted.
+    fn after(&self, name: &str, password: &str) -> Page {
+        let mut browser = Browser::that_keeps_the_response();
+        let page = browser.open(&self.party.request().url(&self.deployment.base_url));
+        let form = page.form_with("j_username").unwrap();
+        let form = form.fill("j_username", name).fill("j_password", password);
+        browser.submit(&page, &form)
+    }
+
+    fn logs_in(&self, person: Person) -> Response {
+        let page = self.after(person.name, person.password);
+        Response::on(&page).unwrap_or_else(|| panic!("{}", page.body()))
+    }
+
+    fn refuses(&self, name: &str, password: &str) -> Page {
+        let page = self.after(name, password);
+        assert!(
+            Response::on(&page).is_none() && page.form_with("j_username").is_some(),
+            "{name}"
+        );
+        page
+    }
+}
+
+#[test]
+fn the_directory_checks_the_password_and_gives_the_attributes() {
+    let scene = scene(|_| vec![]);
+    let response = scene.logs_in(CAROL);
+    let values = response.texts("AttributeValue");
+    assert!(
+        values.contains(&"carol@example.org".to_owned()),
+        "{values:?}"
+    );
+    scene.refuses(CAROL.name, "wrong");
+    scene.refuses("nobody", CAROL.password);
+    assert!(scene.deployment.home.logs().contains("|ldap|carol|"));
+}
+
+#[test]
+fn s55_what_is_typed_neither_changes_a_filter_nor_binds_without_a_password() {
+    let scene = scene(|_| vec![]);
+    for name in [
+        "*",
+        "car*",
+        "carol)(uid=*",
+        "*)(uid=carol",
+        "carol\\2a",
+        "carol\0",
+        "c\u{61}rol)(|(uid=*",
+    ] {
+        scene.refuses(name, CAROL.password);
+    }
+    scene.refuses(CAROL.name, "");
+    scene.logs_in(CAROL);
+}
+
+#[test]
+fn s55_a_name_pattern_is_escaped_too() {
+    let scene = scene(|_| {
+        vec![
+            (
+                "idp.authn.LDAP.authenticator",
+                "directAuthenticator".to_owned(),
+            ),
+            (
+                "idp.authn.LDAP.dnFormat",
+                "uid=%s,ou=people,dc=example,dc=org".to_owned(),
+            ),
+        ]
+    });
+    scene.logs_in(CAROL);
+    scene.refuses("carol,ou=people,dc=example,dc=org", CAROL.password);
+    scene.refuses("x+uid=carol", CAROL.password);
+    scene.refuses(CAROL.name, "");
+}
+
+#[test]
+fn a_search_needs_no_bind_where_the_directory_allows_it() {
+    let scene = scene(|_| {
+        vec![
+            (
+                "idp.authn.LDAP.authenticator",
+                "anonSearchAuthenticator".to_owned(),
+            ),
+            ("idp.authn.LDAP.bindDN", String::new()),
+            ("idp.authn.LDAP.bindDNCredential", String::new()),
+        ]
+    });
+    scene.logs_in(CAROL);
+}
+
+#[test]
+fn s56_another_host_s_certificate_and_another_authority_are_refused() {
+    let other_name = scene(|slapd| vec![("idp.authn.LDAP.ldapURL", slapd.url("127.0.0.1"))]);
+    let page = other_name.refuses(CAROL.name, CAROL.password);
+    assert!(page.body().contains("cannot be checked"), "{}", page.body());
+    let system = scene(|_| vec![("idp.authn.LDAP.trustCertificates", String::new())]);
+    let page = system.refuses(CAROL.name, CAROL.password);
+    assert!(page.body().contains("cannot be checked"), "{}", page.body());
+}
+
+#[test]
+fn an_expired_password_is_told_and_a_locked_account_is_not() {
+    let scene = scene(|_| vec![]);
+    let page = scene.refuses(DAVE.name, DAVE.password);
+    assert!(page.body().contains("has expired"), "{}", page.body());
+    let wrong = scene.refuses(CAROL.name, "wrong");
+    for _ in 0..3 {
+        scene.refuses(CAROL.name, "wrong");
+    }
+    let locked = scene.refuses(CAROL.name, CAROL.password);
+    let told = "The user name or the password is not right";
+    assert!(
+        wrong.body().contains(told) && locked.body().contains(told),
+        "{}",
+        locked.body()
+    );
+    let logs = scene.deployment.home.logs();
+    assert!(
+        logs.contains("|ExpiredPassword|") && logs.contains("|AccountLocked|"),
+        "{logs}"
+    );
+}
+
+#[test]
+fn the_next_server_answers_for_a_dead_one_and_a_restart_is_survived() {
+    let mut scene = scene(|slapd| {
+        let dead = format!("ldap://localhost:1 {}", slapd.url("localhost"));
+        vec![("idp.authn.LDAP.ldapURL", dead)]
+    });
+    scene.logs_in(CAROL);
+    scene.slapd.kill();
+    let page = scene.refuses(CAROL.name, CAROL.password);
+    assert!(page.body().contains("cannot be checked"), "{}", page.body());
+    scene.slapd.serve();
+    scene.logs_in(CAROL);
+}
+
+#[test]
+fn the_validators_are_asked_in_their_order() {
+    let scene = scene(|_| vec![("vestibule.password.validators", "htpasswd, ldap".to_owned())]);
+    scene.logs_in(CAROL);
+    scene.logs_in(ALICE);
+    scene.refuses(ALICE.name, CAROL.password);
+}
