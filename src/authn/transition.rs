@@ -46,7 +46,7 @@ pub struct TransitionMap {
 }
 
 impl TransitionMap {
-    /// A map from rules; `config` reports what [`Self::gaps`] finds before it is used.
+    /// A map from rules; `config` checks them before it makes one.
     pub fn new(rules: BTreeMap<(Stage, On), Target>) -> Self {
         Self { rules }
     }

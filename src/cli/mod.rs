@@ -1,7 +1,7 @@
 //! The command line: one file for each command.
 //!
 //! A command is a `clap::Args` named `Args` and a function `run(&Context, Args) -> ExitCode`; it
-//! is listed in [`Command`] and dispatched in [`run`].
+//! is listed in `Command` and dispatched in [`run()`].
 
 pub mod check;
 pub mod demo;

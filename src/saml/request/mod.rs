@@ -25,7 +25,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// A request we have proved and will answer. Only [`accept`] and [`unsolicited`] make one.
+/// A request we have proved and will answer. Only [`accept`] and [`unsolicited()`] make one.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AuthnRequest {
     /// `ID`; `None` when the login is IdP-initiated, and the response then has no InResponseTo.

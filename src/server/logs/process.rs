@@ -1,4 +1,4 @@
-//! The process log's lines: time - client address - level [target] - message; fields.
+//! The process log's lines: time - client address - level \[target\] - message; fields.
 
 use crate::audit::escape;
 use crate::server::world::Clock;
