@@ -34,6 +34,7 @@ use vestibule::authn::flow::FlowId;
 use vestibule::authn::login::{Input, Login, Start, Step, Success, Verdict};
 use vestibule::authn::moment::Moment;
 use vestibule::authn::principal::ClassOrder;
+use vestibule::authn::remembered::RememberRules;
 use vestibule::authn::result::FactorResult;
 use vestibule::authn::rules::{DuoRules, Rules};
 use vestibule::authn::strategy::ScriptName;
@@ -229,6 +230,7 @@ impl Idp {
             default_classes: Vec::new(),
             terms: self.profile.terms.clone(),
             earlier: self.session.clone(),
+            remembered: None,
         };
         let login = Login::new(start, &self.rules);
         match login.advance(Input::Begin, &self.rules, moment).step {
@@ -442,6 +444,7 @@ fn rules() -> Rules {
             max_starts: 10,
             passwordless: None,
             fail_mode: vestibule::authn::rules::FailMode::Closed,
+            remember: RememberRules::default(),
         },
         strategies: Arc::new(policy),
         step_limit: 100,

@@ -58,11 +58,12 @@ const WORLDLY: [&str; 29] = [
 ];
 
 /// Every place that claims a factor was checked.
-const ATTESTATIONS: [(&str, &str); 3] = [
+const ATTESTATIONS: [(&str, &str); 4] = [
     ("src/authn/login/duo_oidc/map.rs", "DuoVerified"),
     // Policy tests rehearse logins; what they make stays in that file.
     ("src/policy/tests/login/world.rs", "PasswordVerified"),
     ("src/server/back_end/password/mod.rs", "PasswordVerified"),
+    ("src/server/remembered.rs", "BrowserRemembered"),
 ];
 
 /// How the name of a security check begins.

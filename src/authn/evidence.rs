@@ -2,6 +2,7 @@
 //!
 //! `grep -rn '::attest('` lists every place in the program that claims a factor was checked.
 
+use crate::authn::remembered::BrowserRemembered;
 use crate::duo::claims::VerifiedClaims;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -111,6 +112,8 @@ pub enum Evidence {
     Password(PasswordVerified),
     /// A Duo result.
     Duo(DuoVerified),
+    /// A remembered browser in the place of a Duo result.
+    Remembered(Box<BrowserRemembered>),
 }
 
 impl Evidence {
@@ -119,14 +122,16 @@ impl Evidence {
         match self {
             Self::Password(evidence) => evidence.username(),
             Self::Duo(evidence) => evidence.username(),
+            Self::Remembered(evidence) => evidence.username(),
         }
     }
 
-    /// When the factor was checked.
+    /// When the factor was checked; for a remembered browser, when Duo was asked.
     pub fn at(&self) -> Timestamp {
         match self {
             Self::Password(evidence) => evidence.at(),
             Self::Duo(evidence) => evidence.at(),
+            Self::Remembered(evidence) => evidence.duo().at(),
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod flow;
 pub mod login;
 pub mod moment;
 pub mod principal;
+pub mod remembered;
 pub mod result;
 pub mod rules;
 pub mod strategy;

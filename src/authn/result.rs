@@ -3,6 +3,7 @@
 use crate::authn::evidence::{DuoVerified, Evidence, Grade, PasswordVerified};
 use crate::authn::flow::FlowId;
 use crate::authn::principal::ClassOrder;
+use crate::authn::remembered::BrowserRemembered;
 use crate::saml::context::AuthnContextClassRef;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -47,6 +48,28 @@ impl FactorResult {
         Self::fresh(Evidence::Duo(evidence), Some(grade), principals, now)
     }
 
+    /// A remembered browser in Duo's place: of the principals configured for it, those that Duo's
+    /// result supported then. Nobody was asked now, so it counts as an earlier result.
+    pub(super) fn remembered(
+        evidence: BrowserRemembered,
+        grade: Grade,
+        mut principals: BTreeSet<AuthnContextClassRef>,
+        classes: &ClassOrder,
+        now: Timestamp,
+    ) -> Self {
+        principals.retain(|class| classes.duo_may_claim(class, grade));
+        let evidence = Evidence::Remembered(Box::new(evidence));
+        // Whatever it was, it never stands alone: another factor says whose browser this is.
+        let grade = grade.min(Grade::Mfa);
+        Self::fresh(evidence, Some(grade), principals, now).into_previous()
+    }
+
+    /// Whether a session may keep it. A remembered browser has a time and a way of being revoked
+    /// of its own, and a session must not outlive either.
+    pub fn is_for_sessions(&self) -> bool {
+        !matches!(self.evidence, Evidence::Remembered(_))
+    }
+
     fn fresh(
         evidence: Evidence,
         grade: Option<Grade>,
@@ -55,7 +78,7 @@ impl FactorResult {
     ) -> Self {
         let flow = match evidence {
             Evidence::Password(_) => FlowId::Password,
-            Evidence::Duo(_) => FlowId::DuoOidc,
+            Evidence::Duo(_) | Evidence::Remembered(_) => FlowId::DuoOidc,
         };
         Self {
             flow,
@@ -161,7 +184,9 @@ impl AuthenticationResult {
             result.evidence().username() == self.username()
                 && !self.factors.contains_key(&result.flow())
         });
-        self.factors.values().chain(kept).cloned().collect()
+        let own = self.factors.values();
+        let own = own.filter(|result| result.is_for_sessions());
+        own.chain(kept).cloned().collect()
     }
 
     /// True when a factor that policy wanted was skipped because it failed (invariant 14).

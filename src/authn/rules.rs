@@ -4,6 +4,7 @@ use crate::authn::descriptor::FlowDescriptor;
 use crate::authn::evidence::{EvidenceTable, Grade};
 use crate::authn::flow::FlowId;
 use crate::authn::principal::ClassOrder;
+use crate::authn::remembered::RememberRules;
 use crate::authn::strategy::{ScriptName, Strategies};
 use crate::authn::transition::{Target, TransitionMap};
 use crate::duo::integration::Integration;
@@ -65,6 +66,8 @@ pub struct DuoRules {
     pub fail_mode: FailMode,
     /// `vestibule.duo.passwordless.*`; `None` when Duo never comes first.
     pub passwordless: Option<Passwordless>,
+    /// `vestibule.duo.remember.*`
+    pub remember: RememberRules,
 }
 
 /// Duo as the first factor: the user name is asked, not proved by a password.

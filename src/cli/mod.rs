@@ -9,6 +9,7 @@ pub mod duo;
 pub mod init;
 pub mod metadata;
 pub mod policy;
+pub mod remembered;
 pub mod serve;
 pub mod user;
 
@@ -69,6 +70,8 @@ enum Command {
     Metadata(metadata::Args),
     /// Works on the policy: its tests.
     Policy(policy::Args),
+    /// Lists and revokes the browsers in which Duo is not asked again.
+    Remembered(remembered::Args),
     /// Keeps the htpasswd file.
     User(user::Args),
     /// Duo's side: the health of every integration, the simulator.
@@ -85,6 +88,7 @@ pub fn run() -> ExitCode {
         Command::Check(args) => check::run(&context, &args),
         Command::Metadata(args) => metadata::run(&context, &args),
         Command::Policy(args) => policy::run(&context, &args),
+        Command::Remembered(args) => remembered::run(&context, &args),
         Command::User(args) => user::run(&context, args),
         Command::Duo(args) => duo::run(&context, *args),
     }

@@ -19,6 +19,7 @@ pub mod metadata;
 pub mod pages;
 pub mod profiles;
 pub mod reload;
+pub mod remembered;
 pub mod replay;
 pub mod session;
 pub mod storage;

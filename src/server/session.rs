@@ -225,6 +225,7 @@ impl Sessions<'_> {
             None => (BTreeMap::new(), Participants::default(), now),
         };
         let results = result.factors().iter();
+        let results = results.filter(|(_, factor)| factor.is_for_sessions());
         factors.extend(results.map(|(flow, factor)| (*flow, factor.clone())));
         participants.join(&participant);
         Session {

@@ -24,12 +24,16 @@ fn walks(bytes: Vec<u8>, check: impl Fn(&Setting, &Walk, &Verdict)) {
     let mut choices = Choices::new(bytes);
     let setting = Setting::random(&mut choices);
     let mut earlier = Vec::new();
+    let mut remembered = None;
     for _ in 0..4 {
-        let mut walk = Walk::begin(&setting, &mut choices, earlier.clone());
+        // Now and then the cookie of another user, or of other rules.
+        let cookie = world::spoiled(remembered.clone(), &mut choices);
+        let mut walk = Walk::begin(&setting, &mut choices, earlier.clone(), cookie);
         let verdict = walk.run(&setting, &mut choices);
         check(&setting, &walk, &verdict);
         if let Verdict::Success(success) = &verdict {
             earlier = success.result.carry_over(&earlier);
+            remembered = walk.remember(success).or(remembered);
         }
         walk.later(&mut choices);
     }
@@ -57,6 +61,10 @@ fn the_walks_reach_every_kind_of_end() {
                 count(format!("previous {}", success.result.previous()));
                 count(format!("forced {}", walk.forced()));
                 count(format!("passive {}", walk.passive()));
+                count(format!(
+                    "remembered {}",
+                    remembered_counted(&success.result)
+                ));
             }
             Verdict::Failure(failure) => count(failure.event.to_string()),
         });
@@ -70,6 +78,7 @@ fn the_walks_reach_every_kind_of_end() {
         "previous true",
         "forced true",
         "passive true",
+        "remembered true",
         "NoPassive",
         "RequestUnsupported",
         "NoPotentialFlow",
@@ -119,7 +128,7 @@ proptest! {
         // The shipped policy's shape: Password, then a script that wants Duo whatever was asked.
         let mut choices = Choices::new(bytes);
         let setting = Setting::always_duo(&mut choices);
-        let mut walk = Walk::begin(&setting, &mut choices, Vec::new());
+        let mut walk = Walk::begin(&setting, &mut choices, Vec::new(), None);
         if let Verdict::Success(success) = walk.run(&setting, &mut choices) {
             // Only the operator's own fail mode may leave Duo out, and it says so.
             let duo = success.result.factors().contains_key(&FlowId::DuoOidc);
@@ -174,9 +183,13 @@ proptest! {
     fn i06_the_user_after_duo_is_the_user_of_the_password(bytes in entropy()) {
         walks(bytes, |_, walk, verdict| {
             let Verdict::Success(success) = verdict else { return };
-            if let Some(Evidence::Duo(duo)) =
-                success.result.factors().get(&FlowId::DuoOidc).map(FactorResult::evidence)
-            {
+            let evidence = success.result.factors().get(&FlowId::DuoOidc).map(FactorResult::evidence);
+            let duo = match evidence {
+                Some(Evidence::Duo(duo)) => Some(duo),
+                Some(Evidence::Remembered(remembered)) => Some(remembered.duo()),
+                Some(Evidence::Password(_)) | None => None,
+            };
+            if let Some(duo) = duo {
                 assert_eq!(duo.username(), success.result.username());
                 assert_eq!(duo.duo_username(), duo.username(), "no username strategy is set");
             }
@@ -196,6 +209,25 @@ proptest! {
             }
             assert!(success.result.authn_instant() >= walk.began_less_skew());
             assert!(!remembered_counted(&success.result), "a remembered device counted");
+        });
+    }
+
+    #[test]
+    fn s49_a_remembered_browser_counts_for_its_user_under_its_rules_until_its_end(
+        bytes in entropy()
+    ) {
+        walks(bytes, |setting, walk, verdict| {
+            let Verdict::Success(success) = verdict else { return };
+            for factor in success.result.factors().values() {
+                let Evidence::Remembered(remembered) = factor.evidence() else { continue };
+                assert!(!walk.forced());
+                assert!(remembered.is_good(&setting.rules.duo.remember, walk.now()));
+                assert!(success.result.factors().contains_key(&FlowId::Password));
+                let claimable = &setting.rules.duo.remember.principals;
+                assert!(factor.principals().iter().all(|class| claimable.contains(class)));
+            }
+            let kept = success.result.carry_over(&[]);
+            assert!(!kept.iter().any(|f| matches!(f.evidence(), Evidence::Remembered(_))));
         });
     }
 
@@ -222,7 +254,7 @@ proptest! {
     fn i10_a_failing_script_never_means_fewer_factors(bytes in entropy()) {
         let mut choices = Choices::new(bytes);
         let setting = Setting::failing_script(&mut choices);
-        let mut walk = Walk::begin(&setting, &mut choices, Vec::new());
+        let mut walk = Walk::begin(&setting, &mut choices, Vec::new(), None);
         let verdict = walk.run(&setting, &mut choices);
         prop_assert!(matches!(verdict, Verdict::Failure(_)));
     }
@@ -243,7 +275,7 @@ proptest! {
         let run = || {
             let mut choices = Choices::new(bytes.clone());
             let setting = Setting::random(&mut choices);
-            let mut walk = Walk::begin(&setting, &mut choices, Vec::new());
+            let mut walk = Walk::begin(&setting, &mut choices, Vec::new(), None);
             let verdict = walk.run(&setting, &mut choices);
             (format!("{verdict:?}"), walk.pages, walk.redirects, format!("{:?}", walk.records))
         };

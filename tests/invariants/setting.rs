@@ -1,6 +1,6 @@
 //! The rules of a random operator.
 
-use crate::world::{CLIENT, Choices, PHISHING_RESISTANT, SECRET};
+use crate::world::{CLIENT, Choices, GENERATION, PHISHING_RESISTANT, SECRET};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use vestibule::authn::evidence::EvidenceTable;
 use vestibule::authn::facts::FactKey;
 use vestibule::authn::flow::FlowId;
 use vestibule::authn::principal::ClassOrder;
+use vestibule::authn::remembered::{Offer, RememberRules};
 use vestibule::authn::rules::{DuoRules, DuoUsername, FailMode, Passwordless, Rules};
 use vestibule::authn::strategy::{Decision, Next, ScriptName, Strategies, Trace, View};
 use vestibule::authn::transition::{On, Stage, Target, TransitionMap};
@@ -233,9 +234,29 @@ fn rules(transitions: TransitionMap, table: Table, choices: &mut Choices) -> Rul
             } else {
                 FailMode::Closed
             },
+            remember: remember(choices),
         },
         strategies: Arc::new(table),
         step_limit: 100,
+    }
+}
+
+/// A bold operator lets a remembered browser claim everything: the evidence must still bound it.
+fn remember(choices: &mut Choices) -> RememberRules {
+    let class = AuthnContextClassRef::new;
+    let claims: [&[&str]; 3] = [&[], &[REFEDS_MFA], &[REFEDS_MFA, PHISHING_RESISTANT]];
+    let script = ScriptName("conditions/remember".to_owned());
+    RememberRules {
+        lifetime: Duration::from_secs(*choices.of(&[86_400, 86_400, 0])),
+        condition: if choices.chance(5) {
+            Condition::Script(script)
+        } else {
+            Condition::Constant(true)
+        },
+        integrations: Vec::new(),
+        principals: choices.of(&claims).iter().map(|uri| class(*uri)).collect(),
+        offer: *choices.of(&[Offer::Ask, Offer::Always]),
+        generation: GENERATION.to_owned(),
     }
 }
 

@@ -12,6 +12,7 @@ use vestibule::authn::login::{
     Start, Step, Terms, Verdict,
 };
 use vestibule::authn::moment::Moment;
+use vestibule::authn::remembered::BrowserRemembered;
 use vestibule::authn::result::{AuthenticationResult, FactorResult};
 use vestibule::authn::rules::FailMode;
 use vestibule::duo::jwt;
@@ -24,6 +25,7 @@ use vestibule::saml::context::{
 
 pub(crate) const SECRET: &str = "0123456789abcdefghijABCDEFGHIJ0123456789";
 pub(crate) const CLIENT: &str = "DITESTTESTTESTTEST01";
+pub(crate) const GENERATION: &str = "of today";
 pub(crate) const PHISHING_RESISTANT: &str = "https://refeds.org/profile/phishing-resistant-mfa";
 
 /// Random bytes as choices; zeros when they run out, so that a walk always ends.
@@ -78,6 +80,7 @@ pub(crate) struct Walk {
     now: Timestamp,
     tick: u64,
     earlier: Vec<FactorResult>,
+    remembered: Option<BrowserRemembered>,
     passwords: BTreeSet<(String, Timestamp)>,
     duo_allowed: BTreeSet<String>,
     foreign: bool,
@@ -112,6 +115,7 @@ impl Walk {
         setting: &Setting,
         choices: &mut Choices,
         earlier: Vec<FactorResult>,
+        remembered: Option<BrowserRemembered>,
     ) -> Self {
         if earlier.is_empty() {
             CLOCK.set(0);
@@ -126,6 +130,7 @@ impl Walk {
             default_classes: Vec::new(),
             terms: terms.clone(),
             earlier: earlier.clone(),
+            remembered: remembered.clone(),
         };
         Self {
             pages: 0,
@@ -143,6 +148,7 @@ impl Walk {
             now,
             tick: 0,
             earlier,
+            remembered,
             passwords: BTreeSet::new(),
             duo_allowed: BTreeSet::new(),
             foreign: false,
@@ -205,12 +211,37 @@ impl Walk {
         self.request.is_passive
     }
 
+    pub(crate) fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// What the server keeps of a browser that is to be remembered.
+    pub(crate) fn remember(
+        &self,
+        success: &vestibule::authn::login::Success,
+    ) -> Option<BrowserRemembered> {
+        let duo = success.remember.clone()?;
+        assert!(
+            self.duo_allowed.contains(duo.txid()),
+            "remembered without Duo"
+        );
+        let expires = self.now + SignedDuration::from_secs(7200);
+        Some(BrowserRemembered::attest(
+            duo,
+            GENERATION.to_owned(),
+            expires,
+        ))
+    }
+
     pub(crate) fn began_less_skew(&self) -> Timestamp {
         self.began - SignedDuration::from_secs(60)
     }
 
     /// Whether this factor was proved in this walk or an earlier one.
     pub(crate) fn proved(&self, factor: &FactorResult) -> bool {
+        if let Evidence::Remembered(remembered) = factor.evidence() {
+            return self.remembered.as_ref() == Some(&**remembered);
+        }
         if factor.previous() {
             return self
                 .earlier
@@ -222,6 +253,7 @@ impl Walk {
                 .passwords
                 .contains(&(password.username().to_owned(), password.at())),
             Evidence::Duo(duo) => self.duo_allowed.contains(duo.txid()),
+            Evidence::Remembered(_) => false,
         }
     }
 
@@ -282,7 +314,8 @@ impl Walk {
                     username: "alice".to_owned(),
                     password: Secret::new("right"),
                 }),
-                _ => Input::Form(Form::Retry),
+                5 => Input::Form(Form::Retry),
+                _ => Input::Form(Form::RetryAndRemember),
             },
         }
     }
@@ -424,6 +457,24 @@ impl Walk {
     }
 }
 
+/// A browser as it was remembered, or remembered under other rules.
+pub(crate) fn spoiled(
+    remembered: Option<BrowserRemembered>,
+    choices: &mut Choices,
+) -> Option<BrowserRemembered> {
+    let remembered = remembered?;
+    if !choices.chance(6) {
+        return Some(remembered);
+    }
+    let forever = Timestamp::MAX;
+    let other = "of yesterday".to_owned();
+    Some(BrowserRemembered::attest(
+        remembered.duo().clone(),
+        other,
+        forever,
+    ))
+}
+
 /// Spoils the claims in one way, mostly not at all.
 fn spoil(claims: &mut serde_json::Value, choices: &mut Choices, now: Timestamp) -> bool {
     match choices.below(20) {
@@ -486,8 +537,10 @@ fn epoch() -> Timestamp {
 
 /// What the Duo factor of a result truly proves, by the world's own knowledge.
 pub(crate) fn best_duo(result: &AuthenticationResult) -> Option<Grade> {
-    let Evidence::Duo(duo) = result.factors().get(&FlowId::DuoOidc)?.evidence() else {
-        return None;
+    let duo = match result.factors().get(&FlowId::DuoOidc)?.evidence() {
+        Evidence::Duo(duo) => duo,
+        Evidence::Remembered(remembered) => remembered.duo(),
+        Evidence::Password(_) => return None,
     };
     let resistant = duo.factor() == "webauthn";
     let acted = ["user_approved", "valid_passcode"].contains(&duo.reason());
@@ -507,6 +560,7 @@ pub(crate) fn remembered_counted(result: &AuthenticationResult) -> bool {
             Evidence::Duo(duo) => {
                 duo.reason() == "remembered_device" && !factor.principals().is_empty()
             }
+            Evidence::Remembered(_) => true,
             Evidence::Password(_) => false,
         })
 }

@@ -18,6 +18,7 @@ mod harness;
 mod ldap;
 mod metadata_chaos;
 mod pysaml2_sp;
+mod remembered;
 mod restart;
 mod server_inside;
 mod server_reload;

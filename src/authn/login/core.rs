@@ -1,10 +1,13 @@
 //! What a login knows, whatever state it is in.
 
+use super::remembered::Remember;
 use super::values::{Failure, Start, Terms};
 use crate::authn::event::Event;
+use crate::authn::evidence::DuoVerified;
 use crate::authn::facts::{FactKey, FactValue, RelyingPartyFacts, RequestFacts};
 use crate::authn::flow::FlowId;
 use crate::authn::principal::ClassOrder;
+use crate::authn::remembered::BrowserRemembered;
 use crate::authn::result::FactorResult;
 use crate::authn::rules::Rules;
 use crate::authn::strategy::{Trace, View};
@@ -30,6 +33,11 @@ pub(super) struct Core {
     /// A wanted factor was down and nothing has made up for it yet.
     pub(super) outage: bool,
     pub(super) duo_output: Option<serde_json::Value>,
+    /// This browser, as it was remembered. It proves nothing before another factor has.
+    pub(super) remembered: Option<Box<BrowserRemembered>>,
+    pub(super) remember: Remember,
+    /// The fresh result after which this browser is to be remembered.
+    pub(super) to_remember: Option<Box<DuoVerified>>,
     /// Lines for the process log, until the turn that made them ends.
     #[serde(skip)]
     pub(super) notes: Vec<String>,
@@ -52,6 +60,9 @@ impl Core {
             steps: 0,
             outage: false,
             duo_output: None,
+            remembered: start.remembered.map(Box::new),
+            remember: Remember::No,
+            to_remember: None,
             notes: Vec::new(),
         };
         (core, start.earlier)
@@ -99,6 +110,7 @@ impl Core {
         {
             self.results.clear();
             self.fetched.clear();
+            self.to_remember = None;
             self.note("another user: earlier results void".to_owned());
         }
         self.results.insert(result.flow(), result);

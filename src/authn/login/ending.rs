@@ -46,6 +46,7 @@ impl Run<'_> {
             audit: std::mem::take(&mut self.core.audit),
             attributes,
             duo: self.core.duo_output.take(),
+            remember: self.core.to_remember.take().map(|duo| *duo),
         };
         self.end(Step::Finish(Verdict::Success(success)))
     }
@@ -68,6 +69,10 @@ impl Run<'_> {
         self.core.note(format!("{flow} is required"));
         match self.admit(flow, left) {
             Ok(Admitted::Run) => self.run(flow),
+            Ok(Admitted::Remembered) => {
+                self.core.note(format!("{flow}: remembered browser"));
+                self.finish(left)
+            }
             Ok(Admitted::Refused(Event::NoPassive)) => self.fail(Event::NoPassive),
             Ok(Admitted::Reuse | Admitted::Refused(_)) => self.fail(Event::RequestUnsupported),
             Err(key) => self.ask(key, State::Deciding(left)),

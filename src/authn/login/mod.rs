@@ -7,6 +7,7 @@ mod core;
 mod duo_oidc;
 mod ending;
 mod password;
+mod remembered;
 mod run;
 #[cfg(test)]
 mod tests;

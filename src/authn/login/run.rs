@@ -45,6 +45,28 @@ pub(super) struct Ground<'a> {
     pub(super) records: &'a mut Vec<Record>,
 }
 
+impl Ground<'_> {
+    /// A script that fails makes its condition false: no reuse, no activation.
+    pub(super) fn holds(&mut self, condition: &Condition) -> Result<bool, FactKey> {
+        let script = match condition {
+            Condition::Constant(value) => return Ok(*value),
+            Condition::Script(script) => script,
+        };
+        let view = self.core.view(self.rules, Event::Proceed, self.moment.now);
+        match self.rules.strategies.condition(script, &view) {
+            Decision::Made(value, trace) => {
+                self.core.keep(trace);
+                Ok(value)
+            }
+            Decision::Needs(key) => Err(key),
+            Decision::Failed(reason) => {
+                self.core.broken(reason);
+                Ok(false)
+            }
+        }
+    }
+}
+
 /// A login while it is being advanced.
 pub(super) struct Run<'a> {
     pub(super) core: Core,
@@ -143,6 +165,7 @@ impl<'a> Run<'a> {
             })
         };
         !self.core.request.force_authn
+            && result.is_for_sessions()
             && self
                 .rules
                 .flows
@@ -169,28 +192,12 @@ impl<'a> Run<'a> {
                 let earlier = earlier.clone();
                 duo_oidc::choose::is_same_integration(&self.ground(), &earlier)
             }
-            Some(Evidence::Password(_)) | None => Ok(true),
+            Some(Evidence::Password(_) | Evidence::Remembered(_)) | None => Ok(true),
         }
     }
 
-    /// A script that fails makes its condition false: no reuse, no activation.
     fn holds(&mut self, condition: &Condition) -> Result<bool, FactKey> {
-        let script = match condition {
-            Condition::Constant(value) => return Ok(*value),
-            Condition::Script(script) => script,
-        };
-        let view = self.core.view(self.rules, Event::Proceed, self.moment.now);
-        match self.rules.strategies.condition(script, &view) {
-            Decision::Made(value, trace) => {
-                self.core.keep(trace);
-                Ok(value)
-            }
-            Decision::Needs(key) => Err(key),
-            Decision::Failed(reason) => {
-                self.core.broken(reason);
-                Ok(false)
-            }
-        }
+        self.ground().holds(condition)
     }
 
     /// The one place where the next step is decided.
@@ -213,6 +220,10 @@ impl<'a> Run<'a> {
             match self.admit(flow, left) {
                 Ok(Admitted::Reuse) => {
                     self.core.note(format!("{flow} reused"));
+                    left = Left::proceed(Stage::After(flow));
+                }
+                Ok(Admitted::Remembered) => {
+                    self.core.note(format!("{flow}: remembered browser"));
                     left = Left::proceed(Stage::After(flow));
                 }
                 Ok(Admitted::Run) => return self.run(flow),
@@ -302,6 +313,12 @@ impl<'a> Run<'a> {
         }
         if !self.holds(&descriptor.activation_condition)? {
             return Ok(Admitted::Refused(unavailable));
+        }
+        if flow == FlowId::DuoOidc
+            && left.stage != Stage::After(flow)
+            && self.remembered_stands_in()?
+        {
+            return Ok(Admitted::Remembered);
         }
         Ok(match () {
             () if passive && !descriptor.passive => Admitted::Refused(Event::NoPassive),
@@ -420,7 +437,7 @@ impl<'a> Run<'a> {
         self.core.fetched.insert(key, value);
     }
 
-    fn ground(&mut self) -> Ground<'_> {
+    pub(super) fn ground(&mut self) -> Ground<'_> {
         Ground {
             core: &mut self.core,
             rules: self.rules,
@@ -433,6 +450,8 @@ impl<'a> Run<'a> {
 pub(super) enum Admitted {
     /// An active result stands in for the flow.
     Reuse,
+    /// A remembered browser stands in for it.
+    Remembered,
     Run,
     Refused(Event),
 }

@@ -2,9 +2,10 @@
 
 use super::Login;
 use crate::authn::event::Event;
-use crate::authn::evidence::PasswordVerified;
+use crate::authn::evidence::{DuoVerified, PasswordVerified};
 use crate::authn::facts::{FactKey, FactValue, RelyingPartyFacts, RequestFacts};
 use crate::authn::flow::FlowId;
+use crate::authn::remembered::BrowserRemembered;
 use crate::authn::result::{AuthenticationResult, FactorResult};
 use crate::authn::rules::FailMode;
 use crate::duo::claims::ClaimError;
@@ -29,6 +30,8 @@ pub struct Start {
     pub terms: Terms,
     /// Results of earlier logins in this browser, for single sign-on.
     pub earlier: Vec<FactorResult>,
+    /// This browser, if it was remembered.
+    pub remembered: Option<BrowserRemembered>,
 }
 
 /// What the operator demands for one relying party (`vestibule.rp.NAME.*`).
@@ -73,6 +76,8 @@ pub enum Form {
     Retry,
     /// A button of the Duo pages: another flow, where a rule for ReselectFlow leads to one.
     Other,
+    /// The same, and the browser is to be remembered afterwards, where that is on offer.
+    RetryAndRemember,
     /// A button of any page: give up; the relying party is told.
     Cancel,
 }
@@ -180,6 +185,8 @@ pub enum Page {
         problem: Option<DuoProblem>,
         /// Whether a rule leads to another flow.
         other_way: bool,
+        /// Where the browser can be remembered: whether the user asked for it.
+        remember: Option<bool>,
     },
 }
 
@@ -276,6 +283,8 @@ pub struct Success {
     pub attributes: Option<BTreeMap<String, Vec<String>>>,
     /// Duo's token answer, redacted, and its claims, if Duo ran in this login.
     pub duo: Option<serde_json::Value>,
+    /// Duo's fresh result, where this browser is to be remembered for it.
+    pub remember: Option<DuoVerified>,
 }
 
 /// A failed login.

@@ -1,6 +1,7 @@
 //! The DuoOIDC flow: integrations, strategies, evidence, and how Duo is reached.
 
 use super::identity::is_loopback;
+use super::remember;
 use crate::authn::evidence::{EvidenceTable, Grade};
 use crate::authn::rules::{DuoRules, DuoUsername, FailMode, Passwordless};
 use crate::config::reader::Reader;
@@ -47,6 +48,7 @@ pub(super) fn rules(reader: &mut Reader<'_>, base_url: Option<&BaseUrl>) -> Opti
         max_starts: max_starts?,
         fail_mode: fail_mode?,
         passwordless,
+        remember: remember::rules(reader)?,
     })
 }
 

@@ -98,7 +98,7 @@ fn descriptor(reader: &mut Reader<'_>, flow: FlowId) -> Option<FlowDescriptor> {
 }
 
 /// A constant, by our word or Shibboleth's bean, or a script.
-fn condition(reader: &mut Reader<'_>, key: &str) -> Option<Condition> {
+pub(super) fn condition(reader: &mut Reader<'_>, key: &str) -> Option<Condition> {
     let text = reader.text(key)?;
     match text.as_str() {
         "true" | "shibboleth.Conditions.TRUE" => Some(Condition::Constant(true)),

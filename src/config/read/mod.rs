@@ -15,6 +15,7 @@ mod operation;
 mod policy;
 mod release;
 mod relying_party;
+mod remember;
 mod saml;
 mod transitions;
 

@@ -176,6 +176,7 @@ impl Case {
             default_classes: self.default_classes.iter().map(class).collect(),
             terms: Terms::default(),
             earlier,
+            remembered: None,
         })
     }
 }

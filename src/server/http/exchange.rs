@@ -152,6 +152,11 @@ impl Exchange {
         })
     }
 
+    /// The secret of a remembered browser's cookie.
+    pub fn remembered_secret(&self) -> Option<&str> {
+        self.cookie(Cookie::REMEMBERED)
+    }
+
     /// The store's sessions.
     pub fn sessions(&self) -> Sessions<'_> {
         Sessions {

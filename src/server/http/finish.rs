@@ -72,6 +72,9 @@ impl Visit<'_> {
         if !self.still_registered() {
             return Ok(Err(Unanswerable(Event::AccessDenied)));
         }
+        if !self.still_remembered(success).await? {
+            return Ok(Err(Unanswerable(Event::AuthenticationException)));
+        }
         let Ok(record) = self.record(success).await else {
             return Ok(Err(Unanswerable(Event::RuntimeException)));
         };
@@ -108,12 +111,14 @@ impl Visit<'_> {
             session_index: session_index.clone(),
         };
         let kept = self.keep(success, (ticket, participant)).await?;
+        let remembered = self.remember_browser(success).await?;
         // Nothing is sent of which no line was written.
         self.journal()
             .success(&self.asked, success, &issued, &kept.reference)?;
         Ok(Ok(self
             .deliver(&xml)
-            .with(kept.cookie.map(Cookie::Session))))
+            .with(kept.cookie.map(Cookie::Session))
+            .with(remembered)))
     }
 
     /// The relying party and the very endpoint the answer goes to stand in metadata today.

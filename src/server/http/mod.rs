@@ -2,7 +2,9 @@
 //!
 //! Paths are compared as they come, without decoding: what is spelled another way is not found.
 
+pub mod account;
 pub mod admin_reload;
+pub mod admin_remembered;
 pub mod ask;
 pub mod client_address;
 pub mod consent;
@@ -13,6 +15,7 @@ pub mod execution;
 pub mod finish;
 pub mod parameters;
 mod release;
+pub mod remembered;
 pub mod reply;
 pub mod sso;
 pub mod sso_post;
@@ -63,6 +66,8 @@ enum Route<'p> {
     Ready,
     Status,
     Reload,
+    Remembered,
+    Account,
     Static(&'p str),
 }
 
@@ -82,6 +87,8 @@ fn route(exchange: &Exchange) -> Result<Route<'_>, Fault> {
         "/health/ready" => Ok(Route::Ready),
         "/status" => Ok(Route::Status),
         "/admin/reload" => Ok(Route::Reload),
+        "/admin/remembered" => Ok(Route::Remembered),
+        account::PATH => Ok(Route::Account),
         below => match below.strip_prefix("/static/") {
             Some(name) => Ok(Route::Static(name)),
             None => Err(documents::NOT_FOUND),
@@ -106,6 +113,8 @@ async fn get(exchange: &Exchange) -> Result<Reply, Fault> {
         Route::Live => Ok(documents::live()),
         Route::Ready => Ok(documents::ready(exchange).await),
         Route::Status => documents::status(exchange),
+        Route::Remembered => admin_remembered::list(exchange).await,
+        Route::Account => account::show(exchange).await,
         Route::Static(name) => documents::asset(exchange, name),
         Route::PostSso | Route::Reload => Err(METHOD_NOT_ALLOWED),
     }
@@ -117,6 +126,8 @@ async fn post(exchange: &Exchange, body: &[u8]) -> Result<Reply, Fault> {
             post_login(exchange, body).await
         }
         Route::Reload => admin_reload::receive(exchange).await,
+        Route::Remembered => admin_remembered::revoke(exchange, body).await,
+        Route::Account => account::change(exchange, body).await,
         _ => Err(METHOD_NOT_ALLOWED),
     }
 }

@@ -9,6 +9,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header;
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use std::fmt::Write as _;
+use std::time::Duration;
 
 /// An answer.
 #[derive(Debug)]
@@ -43,6 +44,8 @@ pub enum Cookie {
     Browser(String),
     /// The single sign-on session.
     Session(String),
+    /// The browser is remembered, for so long.
+    Remembered(String, Duration),
 }
 
 impl Cookie {
@@ -50,6 +53,8 @@ impl Cookie {
     pub const BROWSER: &'static str = "vestibule_browser";
     /// The name of the session cookie.
     pub const SESSION: &'static str = "shib_idp_session";
+    /// The name of the cookie of a remembered browser.
+    pub const REMEMBERED: &'static str = "vestibule_remembered";
 }
 
 /// Why a request is answered with a page that explains.
@@ -277,16 +282,20 @@ fn protect(response: &mut HttpResponseBuilder, secure: bool) {
 }
 
 fn set_cookie(cookie: &Cookie, secure: bool) -> String {
-    let (name, value) = match cookie {
-        Cookie::Browser(value) => (Cookie::BROWSER, value),
-        Cookie::Session(value) => (Cookie::SESSION, value),
+    let (name, value, lifetime) = match cookie {
+        Cookie::Browser(value) => (Cookie::BROWSER, value, None),
+        Cookie::Session(value) => (Cookie::SESSION, value, None),
+        Cookie::Remembered(value, lifetime) => (Cookie::REMEMBERED, value, Some(lifetime)),
     };
+    // Without Max-Age a cookie goes when the browser does.
+    let lifetime = lifetime.map(|lifetime| format!("; Max-Age={}", lifetime.as_secs()));
+    let lifetime = lifetime.unwrap_or_default();
     // Lax: Duo's way back and a relying party's redirect are top-level GETs and carry it; nothing
     // else from another site does.
     if secure {
-        format!("__Host-{name}={value}; Path=/; Secure; HttpOnly; SameSite=Lax")
+        format!("__Host-{name}={value}; Path=/; Secure; HttpOnly; SameSite=Lax{lifetime}")
     } else {
-        format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax")
+        format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax{lifetime}")
     }
 }
 

@@ -112,6 +112,7 @@ impl<'e> Visit<'e> {
             default_classes: self.profile.default_classes.clone(),
             terms: self.profile.terms.clone(),
             earlier: self.live.as_ref().map(Live::earlier).unwrap_or_default(),
+            remembered: self.exchange.remembered_browser().await?,
         };
         let login = Login::new(start, &self.exchange.generation.settings.rules);
         self.advance(login, Input::Begin).await
@@ -281,6 +282,7 @@ impl<'e> Visit<'e> {
                 integration,
                 problem,
                 other_way,
+                remember,
             } => View::Duo(DuoView {
                 action,
                 csrf,
@@ -288,6 +290,7 @@ impl<'e> Visit<'e> {
                 integration,
                 problem: problem.as_ref().map(duo_problem),
                 other_way,
+                remember,
             }),
         };
         Reply::login_page(view, &self.asked.transaction, service).with(self.browser.cookie())

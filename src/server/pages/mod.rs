@@ -14,7 +14,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-const TEMPLATES: [(&str, &str); 10] = [
+const TEMPLATES: [(&str, &str); 12] = [
     ("layout.html", include_str!("../../../views/layout.html")),
     ("service.html", include_str!("../../../views/service.html")),
     ("login.html", include_str!("../../../views/login.html")),
@@ -34,6 +34,11 @@ const TEMPLATES: [(&str, &str); 10] = [
     ),
     ("expired.html", include_str!("../../../views/expired.html")),
     ("respond.html", include_str!("../../../views/respond.html")),
+    ("account.html", include_str!("../../../views/account.html")),
+    (
+        "sign-in-first.html",
+        include_str!("../../../views/sign-in-first.html"),
+    ),
 ];
 
 const ASSETS: [(&str, &[u8]); 2] = [
@@ -72,6 +77,10 @@ pub enum View {
         /// Its token.
         csrf: String,
     },
+    /// A user's own account.
+    Account(AccountView),
+    /// Nobody is signed in here.
+    SignInFirst {},
     /// A login that is gone, or belongs to another browser.
     Expired {},
     /// The form that carries our answer to the relying party.
@@ -117,6 +126,36 @@ pub struct DuoView {
     pub problem: Option<&'static str>,
     /// A rule leads to another flow.
     pub other_way: bool,
+    /// Where the browser can be remembered: whether the box is ticked.
+    pub remember: Option<bool>,
+}
+
+/// The account page's content.
+#[derive(Clone, Debug, Serialize)]
+pub struct AccountView {
+    /// Where its forms go.
+    pub action: String,
+    /// Their token.
+    pub csrf: String,
+    /// Whose account it is.
+    pub username: String,
+    /// The remembered browsers.
+    pub browsers: Vec<BrowserView>,
+}
+
+/// A remembered browser on the account page.
+#[derive(Clone, Debug, Serialize)]
+pub struct BrowserView {
+    /// What its button sends.
+    pub id: String,
+    /// Browser and system; empty when unknown.
+    pub label: String,
+    /// The day it was remembered.
+    pub created: String,
+    /// The day it was last used.
+    pub last_used: Option<String>,
+    /// The day it will be forgotten.
+    pub expires: String,
 }
 
 /// The content of the question about attributes.
@@ -220,6 +259,8 @@ impl View {
             Self::Terms(_) => "terms-of-use.html",
             Self::Error { .. } => "error.html",
             Self::SignedIn { .. } => "signed-in.html",
+            Self::Account(_) => "account.html",
+            Self::SignInFirst {} => "sign-in-first.html",
             Self::Expired {} => "expired.html",
             Self::Respond { .. } => "respond.html",
         }
@@ -418,6 +459,7 @@ fn samples() -> Vec<View> {
             integration: String::new(),
             problem,
             other_way: false,
+            remember: problem.map(|_| true),
         })
     };
     vec![
@@ -437,6 +479,19 @@ fn samples() -> Vec<View> {
             action: String::new(),
             csrf: String::new(),
         },
+        View::Account(AccountView {
+            action: String::new(),
+            csrf: String::new(),
+            username: String::new(),
+            browsers: vec![BrowserView {
+                id: String::new(),
+                label: String::new(),
+                created: String::new(),
+                last_used: Some(String::new()),
+                expires: String::new(),
+            }],
+        }),
+        View::SignInFirst {},
         View::Expired {},
         View::Respond {
             destination: String::new(),

@@ -67,6 +67,7 @@ fn s51_hostile_text_is_escaped_everywhere() {
             integration: hostile.to_owned(),
             problem: Some("unavailable"),
             other_way: false,
+            remember: Some(false),
         }),
         View::Error {
             problem: hostile.to_owned(),

@@ -26,6 +26,10 @@ pub enum Context {
     DuoState,
     /// How often a user was sent to Duo lately.
     DuoStarts,
+    /// Browsers in which Duo need not be asked again.
+    RememberedBrowser,
+    /// Which browsers of a user are remembered.
+    RememberedList,
     /// Which of Duo's users are which of ours, by integration.
     DuoUsers,
     /// From a name at a relying party to the sessions it rests on.
@@ -40,11 +44,13 @@ pub enum Context {
 
 impl Context {
     /// Every context.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Login,
         Self::Session,
         Self::DuoState,
         Self::DuoStarts,
+        Self::RememberedBrowser,
+        Self::RememberedList,
         Self::DuoUsers,
         Self::Participant,
         Self::Logout,
@@ -60,6 +66,8 @@ impl Context {
             Self::DuoState => "duo-state",
             Self::DuoStarts => "duo-starts",
             Self::Consent => "consent",
+            Self::RememberedBrowser => "remembered-browser",
+            Self::RememberedList => "remembered-list",
             Self::DuoUsers => "duo-users",
             Self::Participant => "participant",
             Self::Logout => "logout",

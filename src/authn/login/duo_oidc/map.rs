@@ -59,6 +59,10 @@ fn succeed(
         return stuck(Some(chosen), DuoProblem::Factor);
     }
     ground.records.push(Record::Duo(verified(attempt, claims)));
+    // What Duo itself only remembered is not remembered once more.
+    let acted = evidence.reason() != "remembered_device" && grade >= Grade::Mfa;
+    let wanted = acted && ground.core.remember.is_wanted();
+    ground.core.to_remember = wanted.then(|| Box::new(evidence.clone()));
     let now = ground.moment.now;
     let result = FactorResult::duo(evidence, grade, principals, &rules.classes, now);
     FlowTurn::Succeed(result)

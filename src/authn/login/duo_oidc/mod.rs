@@ -6,6 +6,7 @@
 pub(super) mod choose;
 mod map;
 
+use super::remembered;
 use super::run::{FlowTurn, Ground, Trouble};
 use super::values::{
     Answer, Call, Callback, CallbackOutcome, DuoProblem, DuoRecord, Form, Input, Page, Record,
@@ -30,6 +31,8 @@ pub(super) enum State {
     Naming { missing: bool },
     /// Integration and name are being chosen; a strategy waits for a fact.
     Choosing { claimed: Option<String> },
+    /// Whether to offer to remember the browser waits for a fact.
+    Weighing(Chosen),
     /// The page before the redirect is shown.
     Offered(Chosen),
     /// The user's starts are being counted.
@@ -99,6 +102,7 @@ impl State {
                 attempt(claimed, ground)
             }
             (Self::Stuck { chosen: None, .. }, Input::Form(Form::Retry)) => start(ground),
+            (Self::Weighing(chosen), Input::Answer(Answer::Fact(..))) => offer(chosen, ground),
             (
                 Self::Offered(chosen)
                 | Self::Away(Attempt { chosen, .. })
@@ -106,8 +110,12 @@ impl State {
                     chosen: Some(chosen),
                     ..
                 },
-                Input::Form(Form::Retry),
-            ) => begin(chosen, ground),
+                Input::Form(form @ (Form::Retry | Form::RetryAndRemember)),
+            ) => {
+                let ticked = matches!(form, Form::RetryAndRemember);
+                ground.core.remember = ground.core.remember.answered(ticked);
+                begin(chosen, ground)
+            }
             (Self::Counting(chosen), Input::Answer(Answer::DuoStarts(starts))) => {
                 counted(chosen, starts, ground)
             }
@@ -152,6 +160,7 @@ impl State {
             }
             Self::Naming { .. }
             | Self::Choosing { .. }
+            | Self::Weighing(_)
             | Self::Offered(_)
             | Self::Counting(_)
             | Self::Checking(_)
@@ -178,7 +187,8 @@ impl State {
                 let page = page(chosen.as_ref(), Some(problem.clone()), ground);
                 FlowTurn::Show(page, Self::Stuck { chosen, problem })
             }
-            Self::Checking(chosen)
+            Self::Weighing(chosen)
+            | Self::Checking(chosen)
             | Self::Counting(chosen)
             | Self::Exchanging(Attempt { chosen, .. })
             | Self::Mapping {
@@ -222,11 +232,16 @@ impl Attempt {
     }
 }
 
-/// The page before the redirect, where the integration wants one; it is also the place to choose
-/// another way.
+/// The page before the redirect, where the integration wants one, or the user has to be asked
+/// whether to remember the browser; it is also the place to choose another way.
 fn offer(chosen: Chosen, ground: &mut Ground<'_>) -> FlowTurn<State> {
+    match remembered::offered(&chosen.integration, ground) {
+        Ok(remember) => ground.core.remember = remember,
+        Err(key) => return FlowTurn::Needs(key, State::Weighing(chosen)),
+    }
+    let asks = ground.core.remember.ticked().is_some();
     match integration(&chosen, ground) {
-        Some(duo) if duo.interstitial => State::Offered(chosen).revisit(ground),
+        Some(duo) if duo.interstitial || asks => State::Offered(chosen).revisit(ground),
         _ => begin(chosen, ground),
     }
 }
@@ -432,6 +447,7 @@ pub(super) fn current_page(state: &State, ground: &Ground<'_>) -> Page {
             attempt: Attempt { chosen, .. },
             ..
         }
+        | State::Weighing(chosen)
         | State::Offered(chosen)
         | State::Counting(chosen)
         | State::Checking(chosen) => page(Some(chosen), None, ground),
@@ -453,6 +469,7 @@ fn page(chosen: Option<&Chosen>, problem: Option<DuoProblem>, ground: &Ground<'_
         integration: display_name,
         problem,
         other_way: other_way(ground),
+        remember: ground.core.remember.ticked(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Stories of single logins, told input by input.
 
+mod remembered;
 mod story;
 
 use super::*;

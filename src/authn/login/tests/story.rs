@@ -6,6 +6,7 @@ use crate::authn::evidence::{EvidenceTable, PasswordVerified};
 use crate::authn::facts::{FactKey, FactValue, RelyingPartyFacts, RequestFacts};
 use crate::authn::flow::FlowId;
 use crate::authn::principal::ClassOrder;
+use crate::authn::remembered::{BrowserRemembered, RememberRules};
 use crate::authn::rules::{DuoRules, DuoUsername, FailMode};
 use crate::authn::strategy::{Decision, Next, ScriptName, Strategies, Trace, View};
 use crate::authn::transition::{On, Target, TransitionMap};
@@ -109,6 +110,7 @@ pub(super) fn rules() -> Rules {
             max_starts: 3,
             passwordless: None,
             fail_mode: FailMode::Closed,
+            remember: RememberRules::default(),
         },
         strategies: Arc::new(Scripts),
         step_limit: 100,
@@ -147,6 +149,7 @@ pub(super) struct Story {
     pub(super) healthy: bool,
     pub(super) starts: u32,
     pub(super) attributes: FactValue,
+    pub(super) remembered: Option<BrowserRemembered>,
 }
 
 pub(super) enum Told {
@@ -167,6 +170,7 @@ impl Story {
             healthy: true,
             starts: 1,
             attributes: FactValue::Unknown,
+            remembered: None,
         }
     }
 
@@ -186,6 +190,7 @@ impl Story {
             default_classes: Vec::new(),
             terms: Terms::default(),
             earlier,
+            remembered: self.remembered.take(),
         };
         self.login = Some(Login::new(start, &self.rules));
         self.tell(Input::Begin)

@@ -5,6 +5,7 @@ use crate::authn::descriptor::{Condition, FlowDescriptor};
 use crate::authn::event::Event;
 use crate::authn::evidence::EvidenceTable;
 use crate::authn::principal::ClassOrder;
+use crate::authn::remembered::RememberRules;
 use crate::authn::rules::{DuoRules, DuoUsername, FailMode};
 use crate::authn::strategy::ScriptName;
 use crate::authn::transition::{On, Stage, Target, TransitionMap};
@@ -54,6 +55,7 @@ fn rules(script: &str) -> Rules {
             max_starts: 20,
             passwordless: None,
             fail_mode: FailMode::Closed,
+            remember: RememberRules::default(),
         },
         strategies: Arc::new(policy),
         step_limit: 50,

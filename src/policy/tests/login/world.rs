@@ -267,6 +267,7 @@ impl World<'_> {
             default_classes: Vec::new(),
             terms: Terms::default(),
             earlier: Vec::new(),
+            remembered: None,
         };
         match earlier.walk(start)?.ending {
             Ending::Success { factors, .. } => Ok(factors.into_values().collect()),

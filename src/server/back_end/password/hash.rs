@@ -1,5 +1,6 @@
 //! One stored password: which scheme, and whether a password matches it.
 
+use crate::server::world::hex;
 use argon2::Argon2;
 use argon2::password_hash::PasswordVerifier as _;
 use argon2::password_hash::phc::PasswordHash;
@@ -63,6 +64,12 @@ impl StoredHash {
             scheme: Scheme::Argon2,
             text: NOBODY.to_owned(),
         }
+    }
+
+    /// The stored text, digested with a salt.
+    pub fn digest(&self, salt: &str) -> String {
+        let salted = format!("{salt}\n{}", self.text);
+        hex(&openssl::sha::sha256(salted.as_bytes()))
     }
 
     /// Scheme and cost: hashes of one cost class take equally long.

@@ -55,6 +55,14 @@ impl Users {
     }
 }
 
+impl Users {
+    /// The stored password of a user who may enter, digested with a salt.
+    pub fn digest(&self, username: &str, salt: &str) -> Option<String> {
+        let entry = self.entries.get(username).filter(|entry| !entry.locked)?;
+        Some(entry.hash.digest(salt))
+    }
+}
+
 fn parse_line(line: &str) -> Option<(String, Entry)> {
     let (name, rest) = line.trim_end().split_once(':')?;
     // htpasswd files may carry further fields after a second colon.

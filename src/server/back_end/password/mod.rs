@@ -32,6 +32,7 @@ pub struct PasswordBackEnd {
     clock: Arc<dyn Clock>,
     patience: Duration,
     folding: Folding,
+    file: Arc<Htpasswd>,
 }
 
 struct Job {
@@ -64,6 +65,7 @@ impl PasswordBackEnd {
             jobs,
             validators: settings.validators.clone(),
             ldap: ldap.map_err(io::Error::other)?,
+            file,
             clock,
             patience: settings.queue_timeout,
             folding: Folding {
@@ -92,6 +94,26 @@ impl PasswordBackEnd {
             Verdict::Locked => PasswordAnswer::AccountLocked,
             Verdict::Expired => PasswordAnswer::Expired,
             Verdict::Unavailable => PasswordAnswer::Unavailable,
+        }
+    }
+
+    /// Changes whenever this user's stored password does, and tells nobody who lacks the salt
+    /// anything about it; `None` when there is no such user, the file cannot be read, or a
+    /// directory checks passwords too: it does not tell when one changed.
+    pub async fn digest(&self, username: &str, salt: &str) -> Option<String> {
+        if self.ldap.is_some() {
+            return None;
+        }
+        let (file, username) = (Arc::clone(&self.file), username.to_owned());
+        let salt = salt.to_owned();
+        let digest = move || file.users().map(|users| users.digest(&username, &salt));
+        match tokio::task::spawn_blocking(digest).await {
+            Ok(Ok(digest)) => digest,
+            Ok(Err(error)) => {
+                tracing::error!(%error, "the password file cannot be read");
+                None
+            }
+            Err(_) => None,
         }
     }
 
