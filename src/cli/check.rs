@@ -6,6 +6,7 @@ use crate::config::error::ConfigError;
 use crate::config::settings::Settings;
 use crate::saml::key::SigningKey;
 use crate::saml::metadata::Warning;
+use crate::server::back_end::duo::trust::ending_roots;
 use crate::server::metadata::Metadata;
 use crate::server::world::{Clock as _, SystemClock};
 use openssl::asn1::Asn1Time;
@@ -27,6 +28,7 @@ pub fn run(context: &Context, _args: &Args) -> ExitCode {
         Ok((settings, mut findings)) => {
             let (metadata, entities) = relying_parties(&settings);
             findings.extend(certificates(&settings));
+            findings.extend(duo_roots(&settings));
             findings.extend(metadata);
             let found = findings.iter().any(ConfigError::is_error);
             let code = if found { EXIT_FOUND } else { 0 };
@@ -154,6 +156,26 @@ fn certificates(settings: &Settings) -> Vec<ConfigError> {
         .chain(encryption.map(|certificate| ("idp.encryption.cert", certificate)));
     named
         .filter_map(|(key, certificate)| expiry(key, certificate))
+        .collect()
+}
+
+/// A root that ends takes Duo away from everybody at once, so it is told half a year before.
+fn duo_roots(settings: &Settings) -> Vec<ConfigError> {
+    const KEY: &str = "vestibule.duo.trustedCertificates";
+    let ending = ending_roots(&settings.duo_http.trust, SystemClock.now());
+    ending
+        .iter()
+        .map(|root| {
+            let finding = if root.ended {
+                ConfigError::error(KEY)
+            } else {
+                ConfigError::warning(KEY)
+            };
+            finding
+                .found(format!("{}, which ends on {}", root.name, root.ends))
+                .expected("roots that stay good for 180 days")
+                .fix("install a newer version, or name newer PEM files")
+        })
         .collect()
 }
 

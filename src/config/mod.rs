@@ -82,8 +82,10 @@ pub fn files_named(raw: &Raw) -> Vec<String> {
         keys::find(key).is_some_and(|row| row.kind == Kind::File && row.name != *key)
     });
     named.extend(of_families.filter_map(|(key, _)| values.value(key).ok()?));
-    let trusted = values.value(read::DUO_TRUST).ok().flatten();
-    named.extend(trusted.map(|text| value::list(&text)).unwrap_or_default());
+    for key in [read::DUO_TRUST, read::DUO_REVOCATION_LISTS] {
+        let files = values.value(key).ok().flatten();
+        named.extend(files.map(|text| value::list(&text)).unwrap_or_default());
+    }
     named.iter().map(|path| raw.file_path(path)).collect()
 }
 

@@ -242,6 +242,12 @@ pub struct DuoHttpSettings {
     pub circuit: CircuitSettings,
     /// `vestibule.duo.trustedCertificates`
     pub trust: DuoTrust,
+    /// `vestibule.duo.pins`: SHA-256 of SubjectPublicKeyInfo; empty pins nothing.
+    pub pins: Vec<[u8; 32]>,
+    /// `vestibule.duo.crlFiles`: their contents, DER or PEM.
+    pub revocation_lists: Vec<Vec<u8>>,
+    /// `idp.duo.oidc.nimbus.checkRevocation`
+    pub check_revocation: bool,
     /// `vestibule.duo.proxy`: an outbound proxy's URL.
     pub proxy: Option<String>,
 }
@@ -263,6 +269,9 @@ impl Default for DuoHttpSettings {
                 open_for: Duration::from_secs(30),
             },
             trust: DuoTrust::Bundled,
+            pins: Vec::new(),
+            revocation_lists: Vec::new(),
+            check_revocation: false,
             proxy: None,
         }
     }

@@ -89,6 +89,12 @@ impl Integration {
         }
     }
 
+    /// Begins an integration field by field; [`IntegrationBuilder::build`] says everything that is
+    /// wrong at once.
+    pub fn builder() -> IntegrationBuilder {
+        IntegrationBuilder::default()
+    }
+
     /// `https://` + API host + the path.
     pub fn url(&self, path: &str) -> String {
         format!("https://{}{path}", self.api_host)
@@ -116,6 +122,78 @@ impl Integration {
     }
 }
 
+/// Makes an [`Integration`] that Duo can be called with.
+///
+/// ```
+/// use vestibule::duo::integration::{Field, Integration, Problem};
+/// use vestibule::duo::secret::Secret;
+///
+/// let faults = Integration::builder()
+///     .api_host("https://api-00000000.duosecurity.com")
+///     .client_id("DIXXXXXXXXXXXXXXXXXX")
+///     .client_secret(Secret::new("deadbeefdeadbeefdeadbeefdeadbeefdeadbeef"))
+///     .redirect_url("https://app.example.org/duo-callback")
+///     .build()
+///     .unwrap_err();
+/// assert_eq!(faults[0].field, Field::ApiHost);
+/// assert_eq!(faults[0].problem, Problem::Scheme);
+/// ```
+#[derive(Clone, Debug)]
+pub struct IntegrationBuilder(Integration);
+
+impl Default for IntegrationBuilder {
+    fn default() -> Self {
+        Self(Integration::new("default", "", "", Secret::new("")))
+    }
+}
+
+impl IntegrationBuilder {
+    /// `api-xxxxxxxx.duosecurity.com`, without scheme.
+    #[must_use]
+    pub fn api_host(mut self, api_host: impl Into<String>) -> Self {
+        self.0.api_host = api_host.into();
+        self
+    }
+
+    /// The client id, 20 characters.
+    #[must_use]
+    pub fn client_id(mut self, client_id: impl Into<String>) -> Self {
+        self.0.client_id = client_id.into();
+        self
+    }
+
+    /// The client secret, 40 characters.
+    #[must_use]
+    pub fn client_secret(mut self, client_secret: Secret) -> Self {
+        self.0.client_secret = client_secret;
+        self
+    }
+
+    /// Where Duo sends the browser back to; the Auth and Admin APIs need none.
+    #[must_use]
+    pub fn redirect_url(mut self, redirect_url: impl Into<String>) -> Self {
+        self.0.redirect_url = Some(redirect_url.into());
+        self
+    }
+
+    /// How results are verified, where the defaults do not do.
+    #[must_use]
+    pub fn verifier(mut self, verifier: Verifier) -> Self {
+        self.0.verifier = verifier;
+        self
+    }
+
+    /// The integration, or every fault of its fields.
+    pub fn build(self) -> Result<Integration, Vec<IntegrationFault>> {
+        let faults = self.0.faults();
+        if faults.is_empty() {
+            Ok(self.0)
+        } else {
+            Err(faults)
+        }
+    }
+}
+
 /// One field that Duo would not take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IntegrationFault {
@@ -124,6 +202,14 @@ pub struct IntegrationFault {
     /// What is wrong.
     pub problem: Problem,
 }
+
+impl fmt::Display for IntegrationFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.field, self.problem)
+    }
+}
+
+impl std::error::Error for IntegrationFault {}
 
 /// A field of an [`Integration`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -333,6 +419,22 @@ mod tests {
             redirect(&long),
             one(Field::RedirectUrl, Problem::TooLong(256))
         );
+    }
+
+    #[test]
+    fn a_builder_tells_every_fault_at_once() {
+        let faults = Integration::builder().build().unwrap_err();
+        let fields: Vec<Field> = faults.iter().map(|fault| fault.field).collect();
+        assert_eq!(
+            fields,
+            [Field::ClientId, Field::ClientSecret, Field::ApiHost]
+        );
+        let whole = Integration::builder()
+            .api_host("api-0.duosecurity.test")
+            .client_id("DITESTTESTTESTTEST01")
+            .client_secret(Secret::new("0123456789abcdefghijABCDEFGHIJ0123456789"))
+            .redirect_url("http://localhost:8080/cb");
+        assert!(whole.build().is_ok());
     }
 
     #[test]

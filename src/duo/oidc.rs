@@ -115,6 +115,63 @@ pub enum DuoError {
     Malformed(String),
 }
 
+/// Who has to act on a [`DuoError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    /// The network between us and Duo, or a certificate on the way.
+    Network,
+    /// Duo's service. Wait.
+    Duo,
+    /// Our clock.
+    Clock,
+    /// Our client id, secret, API host or redirect URL, or the kind of application.
+    Configuration,
+}
+
+impl Blame {
+    /// In one word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Network => "network",
+            Self::Duo => "duo",
+            Self::Clock => "clock",
+            Self::Configuration => "configuration",
+        }
+    }
+}
+
+/// Clocks this far apart explain a refusal.
+const NOTEWORTHY_SECONDS: i64 = 30;
+
+impl DuoError {
+    /// Whose fault it is.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Unreachable(_) => Blame::Network,
+            Self::ServerError(_) | Self::RateLimited | Self::Malformed(_) => Blame::Duo,
+            Self::ClockRefused { .. } => Blame::Clock,
+            Self::InvalidClient {
+                clock_difference: Some(seconds),
+            } if seconds.abs() > NOTEWORTHY_SECONDS => Blame::Clock,
+            Self::InvalidClient { .. }
+            | Self::UnknownClient
+            | Self::WrongSecret
+            | Self::WrongApplicationKind
+            | Self::InvalidGrant
+            | Self::Refused(..) => Blame::Configuration,
+        }
+    }
+
+    /// Whether Duo is away: the only errors for which an application may decide to let users in
+    /// without it. A wrong secret or clock never is.
+    pub fn is_outage(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable(_) | Self::ServerError(_) | Self::RateLimited
+        )
+    }
+}
+
 impl fmt::Display for DuoError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -146,7 +203,7 @@ impl std::error::Error for DuoError {}
 fn invalid_client(f: &mut fmt::Formatter<'_>, difference: Option<i64>) -> fmt::Result {
     f.write_str("Duo does not accept the client id and secret")?;
     match difference {
-        Some(seconds) if seconds.abs() > 30 => {
+        Some(seconds) if seconds.abs() > NOTEWORTHY_SECONDS => {
             write!(f, "; our clock differs from Duo's by {seconds} s")
         }
         Some(_) => {

@@ -13,6 +13,7 @@ mod demo;
 mod duo_clients;
 mod duo_import;
 mod duo_outage;
+mod duo_web;
 mod first_hour;
 mod harness;
 mod ldap;

@@ -80,20 +80,7 @@ async fn ask(client: &HttpDuoClient, integration: &Integration) -> Health {
 
 /// Whom to go to.
 pub(super) fn fault(error: &DuoError) -> &'static str {
-    match error {
-        DuoError::Unreachable(_) => "network",
-        DuoError::ServerError(_) | DuoError::RateLimited | DuoError::Malformed(_) => "duo",
-        DuoError::InvalidClient {
-            clock_difference: Some(seconds),
-        } if seconds.abs() > NOTEWORTHY_SECONDS => "clock",
-        DuoError::ClockRefused { .. } => "clock",
-        DuoError::InvalidClient { .. }
-        | DuoError::UnknownClient
-        | DuoError::WrongSecret
-        | DuoError::WrongApplicationKind
-        | DuoError::InvalidGrant
-        | DuoError::Refused(..) => "configuration",
-    }
+    error.blame().as_str()
 }
 
 fn print(healths: &[Health], json: bool) {

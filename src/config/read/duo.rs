@@ -9,12 +9,17 @@ use crate::config::settings::{BaseUrl, CircuitSettings, DuoHttpSettings, DuoTrus
 use crate::config::value;
 use crate::duo::integration::{Integration, Verifier};
 use crate::duo::secret::Secret;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use url::Url;
 
 /// The key that says whose certificates Duo may present.
 pub(in crate::config) const TRUST: &str = "vestibule.duo.trustedCertificates";
+
+/// The key that names revocation lists.
+pub(in crate::config) const REVOCATION_LISTS: &str = "vestibule.duo.crlFiles";
 
 /// The origins a callback may be computed from.
 const ORIGINS: &str = "idp.duo.oidc.redirecturl.allowedOrigins";
@@ -321,6 +326,9 @@ pub(super) fn http(reader: &mut Reader<'_>) -> Option<DuoHttpSettings> {
         (matches!(url.scheme(), "http" | "https") && url.has_host()).then(|| text.to_owned())
     });
     let trust = trust(reader);
+    let pins = pins(reader);
+    let revocation_lists = files(reader, REVOCATION_LISTS, "DER or PEM files");
+    let check_revocation = reader.flag("idp.duo.oidc.nimbus.checkRevocation");
     Some(DuoHttpSettings {
         connect_timeout: connect_timeout?,
         total_timeout: total_timeout?,
@@ -333,6 +341,9 @@ pub(super) fn http(reader: &mut Reader<'_>) -> Option<DuoHttpSettings> {
         health_cache: health_cache?,
         circuit: circuit?,
         trust: trust?,
+        pins: pins?,
+        revocation_lists: revocation_lists?,
+        check_revocation: check_revocation?,
         proxy,
     })
 }
@@ -364,19 +375,43 @@ fn trust(reader: &mut Reader<'_>) -> Option<DuoTrust> {
         ["system"] => return Some(DuoTrust::System),
         _ => {}
     }
+    let files = files(reader, TRUST, "bundled, system, or PEM files")?;
+    (!files.is_empty()).then_some(DuoTrust::Pem(files))
+}
+
+/// SHA-256 of SubjectPublicKeyInfo in base64, as Duo's own clients and RFC 7469 write them.
+fn pins(reader: &mut Reader<'_>) -> Option<Vec<[u8; 32]>> {
+    const PINS: &str = "vestibule.duo.pins";
+    let mut pins = Vec::new();
+    let mut good = true;
+    for text in reader.list(PINS) {
+        let octets = STANDARD.decode(&text).unwrap_or_default();
+        if let Ok(pin) = <[u8; 32]>::try_from(octets) {
+            pins.push(pin);
+        } else {
+            good = false;
+            reader.wrong(PINS, &text, "write the base64 of a SHA-256, 44 characters");
+        }
+    }
+    good.then_some(pins)
+}
+
+/// The contents of the files that a list names.
+fn files(reader: &mut Reader<'_>, key: &str, expected: &str) -> Option<Vec<Vec<u8>>> {
+    let words = reader.list(key);
     let mut files = Vec::new();
     for path in &words {
         match reader.raw.file(path) {
             Some(contents) => files.push(contents.to_vec()),
             None => reader.error(
-                TRUST,
+                key,
                 format!("no readable file at {path}"),
-                "bundled, system, or PEM files",
+                expected,
                 "correct the path, or make the file readable",
             ),
         }
     }
-    (files.len() == words.len() && !files.is_empty()).then_some(DuoTrust::Pem(files))
+    (files.len() == words.len()).then_some(files)
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ mod remember;
 mod saml;
 mod transitions;
 
-pub(super) use duo::TRUST as DUO_TRUST;
+pub(super) use duo::{REVOCATION_LISTS as DUO_REVOCATION_LISTS, TRUST as DUO_TRUST};
 pub(super) use policy::{failed as failed_test, tests as policy_tests};
 
 use crate::authn::rules::Rules;

@@ -410,7 +410,7 @@ fn integration(chosen: &Chosen, ground: &Ground<'_>) -> Option<Arc<Integration>>
 }
 
 fn stuck(chosen: Option<Chosen>, problem: DuoProblem) -> FlowTurn<State> {
-    let outage = matches!(&problem, DuoProblem::Unavailable(error) if is_outage(error));
+    let outage = matches!(&problem, DuoProblem::Unavailable(error) if error.is_outage());
     FlowTurn::Trouble(
         Trouble {
             event: Event::AuthenticationException,
@@ -484,15 +484,6 @@ fn other_way(ground: &Ground<'_>) -> bool {
     let stage = Stage::After(FlowId::DuoOidc);
     let transitions = &ground.rules.transitions;
     transitions.explicit(stage, Event::ReselectFlow).is_some()
-}
-
-/// Only what the network or Duo's servers did counts as an outage: never credentials, clock or
-/// application kind (a wrong secret must not open a door).
-fn is_outage(error: &DuoError) -> bool {
-    matches!(
-        error,
-        DuoError::Unreachable(_) | DuoError::ServerError(_) | DuoError::RateLimited
-    )
 }
 
 fn brief(error: &DuoError) -> &'static str {

@@ -7,22 +7,36 @@ pub mod admin;
 pub mod auth;
 mod circuit;
 pub mod guard;
-mod trust;
+mod revocation;
+pub mod trust;
+mod verifier;
+mod web;
+
+pub use web::{DuoWeb, DuoWebError, Pending};
 
 use crate::config::settings::DuoHttpSettings;
 use crate::duo::auth_api::ApiCall;
 use crate::duo::integration::Integration;
 use crate::duo::oidc::{FormRequest, HttpAnswer};
 use crate::server::back_end::DuoClient;
+use crate::server::world::{Clock, SystemClock};
 use futures_util::future::{BoxFuture, FutureExt as _};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Proxy, RequestBuilder, Response};
+use revocation::Revocation;
+use rustls::CertificateError;
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 use trust::trusting;
+
+const USER_AGENT: &str = concat!("vestibule/", env!("CARGO_PKG_VERSION"));
+
+/// The reason for which a call is worth another attempt, once something has been fetched.
+const REVOCATION_UNKNOWN: &str = "tls: nothing says whether the certificate is revoked";
 
 /// Greatest answer that is read; Duo's are under 8 KiB.
 const LONGEST_BODY: usize = 256 * 1024;
@@ -33,6 +47,8 @@ const POOL_IDLE: Duration = Duration::from_secs(55);
 /// Talks to Duo over HTTPS.
 pub struct HttpDuoClient {
     client: Client,
+    /// What may be fetched about certificates, and the client for it.
+    revocation: Option<(Arc<Revocation>, Client)>,
     total_timeout: Duration,
     answer_timeout: Duration,
 }
@@ -48,6 +64,11 @@ impl fmt::Debug for HttpDuoClient {
 impl HttpDuoClient {
     /// A client with its own connection pool; the error is a reason for the operator.
     pub fn new(settings: &DuoHttpSettings) -> Result<Self, String> {
+        Self::with_clock(settings, Arc::new(SystemClock))
+    }
+
+    /// The same with a clock that says whether what is known of a certificate is out of date.
+    pub fn with_clock(settings: &DuoHttpSettings, clock: Arc<dyn Clock>) -> Result<Self, String> {
         install_tls_provider();
         let mut builder = Client::builder()
             .https_only(true)
@@ -56,19 +77,37 @@ impl HttpDuoClient {
             .connect_timeout(settings.connect_timeout)
             .pool_idle_timeout(POOL_IDLE)
             .pool_max_idle_per_host(settings.max_connections)
-            .user_agent(concat!("vestibule/", env!("CARGO_PKG_VERSION")));
+            .user_agent(USER_AGENT);
         if let Some(proxy) = &settings.proxy {
             let proxy = Proxy::all(proxy).map_err(|_| "the proxy's URL is not valid")?;
             builder = builder.proxy(proxy);
         }
-        let client = trusting(builder, &settings.trust)?
+        let (builder, revocation) = trusting(builder, settings, clock)?;
+        let client = builder
             .build()
             .map_err(|_| "the TLS client cannot be set up")?;
+        let revocation = match revocation {
+            Some(revocation) => Some((revocation, revocation_client(settings)?)),
+            None => None,
+        };
         Ok(Self {
             client,
+            revocation,
             total_timeout: settings.total_timeout,
             answer_timeout: settings.answer_timeout,
         })
+    }
+
+    /// Fetches what a handshake did not know about a certificate; true when it can be tried again.
+    async fn learn(&self, answer: &HttpAnswer) -> bool {
+        match (&self.revocation, answer) {
+            (Some((revocation, http)), HttpAnswer::Transport { reason })
+                if reason == REVOCATION_UNKNOWN =>
+            {
+                revocation.fetch(http).await
+            }
+            _ => false,
+        }
     }
 
     /// Sends it, and says in the log when nothing came back.
@@ -78,7 +117,11 @@ impl HttpDuoClient {
         url: &str,
         request: RequestBuilder,
     ) -> HttpAnswer {
-        let answer = exchange(request).await;
+        let again = request.try_clone();
+        let mut answer = exchange(request).await;
+        if let (Some(again), true) = (again, self.learn(&answer).await) {
+            answer = exchange(again).await;
+        }
         if let HttpAnswer::Transport { reason } = &answer {
             // Without its query: that names users.
             let url = url.split('?').next().unwrap_or_default();
@@ -131,6 +174,22 @@ impl DuoClient for HttpDuoClient {
         });
         self.answer(integration, &call.url, request).boxed()
     }
+}
+
+/// Certificates say themselves where to ask about them: plain HTTP, few redirects.
+fn revocation_client(settings: &DuoHttpSettings) -> Result<Client, String> {
+    let mut builder = Client::builder()
+        .redirect(Policy::limited(3))
+        .no_proxy()
+        .connect_timeout(settings.connect_timeout)
+        .timeout(settings.total_timeout)
+        .user_agent(USER_AGENT);
+    if let Some(proxy) = &settings.proxy {
+        let proxy = Proxy::all(proxy).map_err(|_| "the proxy's URL is not valid")?;
+        builder = builder.proxy(proxy);
+    }
+    let client = builder.build();
+    client.map_err(|_| "the client for revocation cannot be set up".to_owned())
 }
 
 /// One TLS provider for the whole process: OpenSSL, as for everything else. A second call changes
@@ -193,8 +252,8 @@ pub(in crate::server) fn reason(error: &reqwest::Error) -> &'static str {
     };
     let mut cause = error.source();
     while let Some(current) = cause {
-        if current.is::<rustls::Error>() {
-            return "tls";
+        if let Some(error) = current.downcast_ref::<rustls::Error>() {
+            return tls_reason(error);
         }
         if current.to_string().starts_with("dns error") {
             return "dns";
@@ -205,6 +264,23 @@ pub(in crate::server) fn reason(error: &reqwest::Error) -> &'static str {
         cause = beneath(current);
     }
     word
+}
+
+fn tls_reason(error: &rustls::Error) -> &'static str {
+    use CertificateError::{
+        ApplicationVerificationFailure, ExpiredRevocationList, Revoked, UnknownRevocationStatus,
+    };
+    match error {
+        rustls::Error::InvalidCertificate(Revoked) => "tls: the certificate is revoked",
+        rustls::Error::InvalidCertificate(UnknownRevocationStatus) => REVOCATION_UNKNOWN,
+        rustls::Error::InvalidCertificate(ExpiredRevocationList) => {
+            "tls: the revocation list is out of date"
+        }
+        rustls::Error::InvalidCertificate(ApplicationVerificationFailure) => {
+            "tls: no pinned key in the certificate's chain"
+        }
+        _ => "tls",
+    }
 }
 
 /// What an error wraps. `io::Error::source` skips the error it was made of, which here is the one
