@@ -48,8 +48,7 @@ fn integration(reader: &mut Reader<'_>, prefix: &str, name: &str) -> Option<Arc<
     let own_host = reader.parsed(&key("apiHost"), duo::api_host);
     let id = key("integrationKey");
     let secret = key("secretKey");
-    let written = |key: &String| reader.values.written(key).is_some();
-    match (written(&id), written(&secret)) {
+    match (reader.text(&id).is_some(), reader.text(&secret).is_some()) {
         (false, false) => return None,
         (true, true) => {}
         (false, true) => incomplete(reader, &id),
