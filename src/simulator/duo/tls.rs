@@ -24,7 +24,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 /// How long the certificates last: a simulator is not left running for longer.
-const DAYS: u32 = 90;
+const DAYS: u32 = 730;
 
 /// A certificate with its key.
 struct Issued {
