@@ -5,9 +5,12 @@ mod ping;
 mod simulate;
 mod status;
 
-use crate::cli::Context;
+use crate::cli::{Context, EXIT_CONFIG, say_error};
+use crate::config::settings::Settings;
+use crate::server::back_end::duo::HttpDuoClient;
 use clap::Subcommand;
 use std::process::ExitCode;
+use tokio::runtime::Runtime;
 
 /// Which of them.
 #[derive(Debug, clap::Args)]
@@ -28,6 +31,13 @@ enum DuoCommand {
     Simulate(Box<simulate::Args>),
 }
 
+/// What a command needs to ask Duo something.
+struct Ready {
+    settings: Settings,
+    client: HttpDuoClient,
+    runtime: Runtime,
+}
+
 /// Runs one of them.
 pub fn run(context: &Context, args: Args) -> ExitCode {
     match args.command {
@@ -35,5 +45,25 @@ pub fn run(context: &Context, args: Args) -> ExitCode {
         DuoCommand::Status => status::run(context),
         DuoCommand::Import(args) => import::run(context, &args),
         DuoCommand::Simulate(args) => simulate::run(*args),
+    }
+}
+
+impl Ready {
+    /// Reads the home; what is wrong with it is said already when there is only an exit code.
+    fn new(context: &Context) -> Result<Self, ExitCode> {
+        let settings = context.settings()?;
+        let client = HttpDuoClient::new(&settings.duo_http).map_err(|reason| {
+            say_error(&format!("vestibule duo: {reason}"));
+            ExitCode::from(EXIT_CONFIG)
+        })?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime on this thread needs nothing but memory");
+        Ok(Self {
+            settings,
+            client,
+            runtime,
+        })
     }
 }

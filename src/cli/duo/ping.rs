@@ -1,7 +1,8 @@
 //! `vestibule duo ping`: the health of every integration of the home, and whose fault it is when
 //! there is none.
 
-use crate::cli::{Context, EXIT_CONFIG, say, say_error};
+use super::Ready;
+use crate::cli::{Context, say};
 use crate::config::settings::Settings;
 use crate::duo::integration::Integration;
 use crate::duo::oidc::{self, DuoError};
@@ -31,21 +32,14 @@ pub(super) struct Health {
 
 /// Asks every integration at once; 1 when any of them is not well.
 pub(super) fn run(context: &Context) -> ExitCode {
-    let settings = match context.settings() {
-        Ok(settings) => settings,
+    let Ready {
+        settings,
+        client,
+        runtime,
+    } = match Ready::new(context) {
+        Ok(ready) => ready,
         Err(code) => return code,
     };
-    let client = match HttpDuoClient::new(&settings.duo_http) {
-        Ok(client) => client,
-        Err(reason) => {
-            say_error(&format!("vestibule duo ping: {reason}"));
-            return ExitCode::from(EXIT_CONFIG);
-        }
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime on this thread needs nothing but memory");
     let healths = runtime.block_on(ask_all(&client, &settings));
     print(&healths, context.json);
     if !healths.is_empty() && healths.iter().all(|health| health.ok) {

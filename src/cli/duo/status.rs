@@ -1,7 +1,8 @@
 //! `vestibule duo status`: every Duo application of the home, and the imported users.
 
+use super::Ready;
 use super::ping::{self, Health, fault};
-use crate::cli::{Context, EXIT_CONFIG, say, say_error};
+use crate::cli::{Context, say};
 use crate::config::settings::Settings;
 use crate::duo::admin_api;
 use crate::duo::oidc::DuoError;
@@ -56,21 +57,14 @@ impl Api {
 
 /// Asks everything; 1 when anything is not well.
 pub(super) fn run(context: &Context) -> ExitCode {
-    let settings = match context.settings() {
-        Ok(settings) => settings,
+    let Ready {
+        settings,
+        client,
+        runtime,
+    } = match Ready::new(context) {
+        Ok(ready) => ready,
         Err(code) => return code,
     };
-    let client = match HttpDuoClient::new(&settings.duo_http) {
-        Ok(client) => client,
-        Err(reason) => {
-            say_error(&format!("vestibule duo status: {reason}"));
-            return ExitCode::from(EXIT_CONFIG);
-        }
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime on this thread needs nothing but memory");
     let status = runtime.block_on(ask(&client, &settings));
     print(&status, context.json);
     let apis = [&status.auth_api, &status.admin_api];
