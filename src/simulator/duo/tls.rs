@@ -23,7 +23,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// How long the certificates last: a simulator is not left running for longer.
+/// How long the certificates last, in days: longer than the 180 before which `check` warns of roots
+/// that end.
 const DAYS: u32 = 730;
 
 /// A certificate with its key.
