@@ -234,7 +234,7 @@ impl Idp {
         };
         let login = Login::new(start, &self.rules);
         match login.advance(Input::Begin, &self.rules, moment).step {
-            Step::Finish(Verdict::Success(success)) => success,
+            Step::Finish(Verdict::Success(success)) => *success,
             other => panic!("not single sign-on: {other:?}"),
         }
     }

@@ -113,10 +113,10 @@ impl<'a> Subject<'a> {
         let found = record.get(name).map_or(&[][..], Vec::as_slice);
         let present = found.iter().filter(|value| !value.is_empty());
         let values: Vec<&str> = present.map(String::as_str).collect();
-        match values.is_empty() && name == KEY {
-            true => vec![self.username],
-            false => values,
+        if values.is_empty() && name == KEY {
+            return vec![self.username];
         }
+        values
     }
 
     fn ask(&self, script: &ScriptName) -> Result<Vec<String>, String> {

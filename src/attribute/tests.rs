@@ -305,7 +305,7 @@ fn subject_identifiers_keep_to_their_syntax_and_pairwise_ones_differ() {
     pairwise.scope = Some("example.org".to_owned());
     let here = Case::values(pairwise.clone(), |_| ());
     let there = Case::values(pairwise, |case| {
-        case.entity.entity_id = "urn:other".to_owned()
+        case.entity.entity_id = "urn:other".to_owned();
     });
     assert!(here[0].ends_with("@example.org") && !here[0].contains("jdoe"));
     assert_ne!(here, there);

@@ -69,7 +69,7 @@ pub struct Consenting {
     /// What its forms must carry.
     pub csrf: String,
     /// What the answer will say, the user's record included.
-    pub success: Success,
+    pub success: Box<Success>,
     /// What the user is asked.
     pub question: Question,
     /// What was agreed to in this login.

@@ -48,7 +48,7 @@ impl Run<'_> {
             duo: self.core.duo_output.take(),
             remember: self.core.to_remember.take().map(|duo| *duo),
         };
-        self.end(Step::Finish(Verdict::Success(success)))
+        self.end(Step::Finish(Verdict::Success(Box::new(success))))
     }
 
     /// The first flow that the relying party requires and that this login has no result of.

@@ -263,7 +263,7 @@ pub enum Call {
 #[derive(Debug)]
 pub enum Verdict {
     /// The user is authenticated as far as the request and the rules want.
-    Success(Success),
+    Success(Box<Success>),
     /// It failed with this event.
     Failure(Failure),
 }

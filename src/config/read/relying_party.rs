@@ -170,12 +170,11 @@ impl Section<'_, '_> {
         let mut allowed = BTreeSet::new();
         for word in self.reader.list(&key) {
             let mut all = ProfileId::ALL.into_iter();
-            match all.find(|profile| profile.as_str() == word) {
-                Some(profile) => drop(allowed.insert(profile)),
-                None => {
-                    let fix = "write sso, unsolicited, ecp or logout";
-                    self.reader.wrong(&key, &word, fix);
-                }
+            if let Some(profile) = all.find(|profile| profile.as_str() == word) {
+                allowed.insert(profile);
+            } else {
+                let fix = "write sso, unsolicited, ecp or logout";
+                self.reader.wrong(&key, &word, fix);
             }
         }
         self.written("allowedProfiles").then_some(allowed)

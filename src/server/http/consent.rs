@@ -20,7 +20,7 @@ use std::borrow::Cow;
 
 /// A success with its questions.
 struct Interview {
-    success: Success,
+    success: Box<Success>,
     answered: Vec<Question>,
 }
 
@@ -101,7 +101,7 @@ impl Visit<'_> {
             return Vec::new();
         };
         // Where no NameID can be made there will be no answer: `finish` says so.
-        let released = self.release(success, record, "");
+        let released = self.release(success, &record, "");
         released
             .map(|(attributes, _)| attributes)
             .unwrap_or_default()

@@ -47,10 +47,11 @@ pub async fn show(exchange: &Exchange, id: String) -> Result<Reply, Fault> {
         Execution::Open(conversation) if exchange.is(&conversation.browser) => {
             let current = is_current(exchange, &conversation);
             let (visit, login) = open(exchange, *conversation, place).await?;
+            // Boxed, so that a request answered from a session does not carry the room for it.
             if current {
-                visit.revisit(login).await
+                Box::pin(visit.revisit(login)).await
             } else {
-                visit.begin().await
+                Box::pin(visit.begin()).await
             }
         }
         Execution::Finished(finished) if exchange.is(&finished.browser) => {
@@ -71,7 +72,7 @@ pub async fn submit(exchange: &Exchange, id: String, body: &[u8]) -> Result<Repl
     match value {
         Execution::Open(conversation) => {
             check(exchange, &conversation.browser, &conversation.csrf, &form)?;
-            advance(exchange, *conversation, place, &mut form).await
+            Box::pin(advance(exchange, *conversation, place, &mut form)).await
         }
         Execution::Consent(consenting) => {
             check(exchange, &consenting.browser, &consenting.csrf, &form)?;

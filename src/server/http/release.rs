@@ -48,17 +48,18 @@ impl Visit<'_> {
     pub(super) fn release(
         &self,
         success: &Success,
-        record: Cow<'_, SourceRecord>,
+        record: &SourceRecord,
         token: &str,
     ) -> Result<(Vec<Attribute>, NameId), Event> {
         let settings = &self.exchange.generation.settings;
-        let login = match settings.attributes.reads_login {
-            true => login_facts(success),
-            false => SourceRecord::new(),
+        let login = if settings.attributes.reads_login {
+            login_facts(success)
+        } else {
+            SourceRecord::new()
         };
         let subject = Subject {
             username: success.result.username(),
-            record: &record,
+            record,
             login: &login,
             rp: &self.profile.facts,
             strategies: &*settings.rules.strategies,

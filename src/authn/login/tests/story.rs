@@ -309,7 +309,7 @@ impl Story {
 
 pub(super) fn success(told: Told) -> Success {
     match told {
-        Told::Over(Verdict::Success(success)) => success,
+        Told::Over(Verdict::Success(success)) => *success,
         Told::Over(Verdict::Failure(failure)) => panic!("failed: {failure:?}"),
         Told::Page(page) => panic!("a page: {page:?}"),
         Told::Away => panic!("away"),

@@ -54,7 +54,7 @@ async fn search(
             }
             // A kept connection may have been closed by the server meanwhile.
             Err(_) if !retried && connection.is_used() => {
-                connection = pool.open(connection).await?
+                connection = pool.open(connection).await?;
             }
             Err(error) => return Err(error),
         }
