@@ -6,6 +6,7 @@ use crate::harness::http::Request;
 use crate::harness::idp::Deployment;
 use crate::harness::relying_party::{RelyingParty, Response, instant, key_pair_files};
 use crate::harness::wait_for;
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -121,8 +122,9 @@ fn junk(stream: &mut TcpStream) -> std::io::Result<()> {
         stream,
         "HTTP/1.1 200 OK\r\nContent-Length: 104857600\r\n\r\n"
     )?;
+    let piece = vec![b'x'; 1024 * 1024];
     for _ in 0..100 {
-        stream.write_all(&[b'x'; 1024 * 1024])?;
+        stream.write_all(&piece)?;
     }
     Ok(())
 }
@@ -169,7 +171,7 @@ fn deployed(settings: &[(&str, &str)]) -> Deployment {
         certificate.display()
     );
     for (key, value) in settings {
-        lines.push_str(&format!("vestibule.metadata.federation.{key} = {value}\n"));
+        let _ = writeln!(lines, "vestibule.metadata.federation.{key} = {value}");
     }
     deployment.home.append("conf/metadata.properties", &lines);
     deployment
@@ -215,6 +217,41 @@ fn logs_in(deployment: &Deployment, party: &RelyingParty) -> Response {
     response
 }
 
+/// Everything that goes wrong with a federation's server, and what `/status` says then.
+fn bad_days(
+    directory: &Path,
+    party: &RelyingParty,
+    good: &str,
+    redirect: &'static str,
+) -> Vec<(Mood, &'static str)> {
+    vec![
+        (
+            Mood::Serves(good[..good.len() - 40].to_owned()),
+            "not well-formed XML",
+        ),
+        (
+            Mood::Serves(aggregate(directory, &[party], -60)),
+            "expired on",
+        ),
+        (
+            Mood::Serves(aggregate(directory, &[party], 86_400 * 15)),
+            "maxValidityInterval",
+        ),
+        (
+            Mood::Serves(good.replace("federated.example/acs", "federated.example/evil")),
+            "the digest does not match",
+        ),
+        (
+            Mood::Serves(party.metadata()),
+            "the root's first element is not its signature",
+        ),
+        (Mood::Junk, "not XML"),
+        (Mood::Says(500, "X: y"), "HTTP status 500"),
+        (Mood::Says(302, redirect), "redirect to another host"),
+        (Mood::Hangs, "timeout"),
+    ]
+}
+
 #[test]
 fn logins_go_on_whatever_a_federation_s_server_does() {
     let party = RelyingParty::new("federated");
@@ -236,32 +273,7 @@ fn logins_go_on_whatever_a_federation_s_server_does() {
     });
     let elsewhere = Federation::start(Mood::Serves(good.clone()));
     let redirect: &'static str = format!("Location: {}", elsewhere.url("/metadata.xml")).leak();
-    for (mood, problem) in [
-        (
-            Mood::Serves(good[..good.len() - 40].to_owned()),
-            "not well-formed XML",
-        ),
-        (
-            Mood::Serves(aggregate(scratch.path(), &[&party], -60)),
-            "expired on",
-        ),
-        (
-            Mood::Serves(aggregate(scratch.path(), &[&party], 86_400 * 15)),
-            "maxValidityInterval",
-        ),
-        (
-            Mood::Serves(good.replace("federated.example/acs", "federated.example/evil")),
-            "the digest does not match",
-        ),
-        (
-            Mood::Serves(party.metadata()),
-            "the root's first element is not its signature",
-        ),
-        (Mood::Junk, "not XML"),
-        (Mood::Says(500, "X: y"), "HTTP status 500"),
-        (Mood::Says(302, redirect), "redirect to another host"),
-        (Mood::Hangs, "timeout"),
-    ] {
+    for (mood, problem) in bad_days(scratch.path(), &party, &good, redirect) {
         federation.is_now(mood);
         wait_for_problem(&deployment, problem);
         logs_in(&deployment, &party);

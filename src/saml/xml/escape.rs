@@ -28,7 +28,7 @@ pub(super) fn push_attribute(out: &mut String, value: &str) {
 }
 
 fn push(out: &mut String, text: &str, escape: impl Fn(char) -> Option<&'static str>) {
-    if !text.bytes().any(may_need_escape) {
+    if !characters::any_octet(text, may_need_escape) {
         out.push_str(text);
         return;
     }

@@ -56,19 +56,26 @@ impl Held {
         now: Timestamp,
     ) -> Result<Self, String> {
         let keys = settings.keys();
-        let mut index = scan(xml, keys.as_deref()).map_err(|error| error.to_string())?;
+        let scan = || scan(xml, keys.as_deref()).map_err(|error| error.to_string());
+        let (index, copy) = if xml.len() <= SMALL {
+            (scan(), None)
+        } else {
+            // The copy is written while the document is verified; a refused one is dropped.
+            std::thread::scope(|scope| {
+                let writing = scope.spawn(|| private_copy(xml, copies));
+                (scan(), Some(writing.join()))
+            })
+        };
+        let mut index = index?;
         check_validity(&index, settings, now)?;
         index.retain(|id| settings.wants(id));
         let mut warnings = std::mem::take(&mut index.warnings);
-        let entities = if xml.len() <= SMALL {
-            Entities::Parsed(parse_all(&index, xml, &mut warnings))
-        } else {
-            let copy = private_copy(xml, copies)
-                .map_err(|error| format!("no copy in {}: {error}", copies.display()))?;
-            Entities::OnDemand {
-                copy,
+        let entities = match copy {
+            None => Entities::Parsed(parse_all(&index, xml, &mut warnings)),
+            Some(copy) => Entities::OnDemand {
+                copy: written(copy, copies)?,
                 kept: Mutex::default(),
-            }
+            },
         };
         Ok(Self {
             valid_until: index.valid_until,
@@ -207,6 +214,11 @@ fn parse_all(
         }
     }
     entities
+}
+
+fn written(copy: std::thread::Result<io::Result<File>>, folder: &Path) -> Result<File, String> {
+    let copy = copy.unwrap_or_else(|_| Err(io::Error::other("the thread ended")));
+    copy.map_err(|error| format!("no copy in {}: {error}", folder.display()))
 }
 
 /// A file that only this process can reach: it is unlinked at once, and goes with its last user.

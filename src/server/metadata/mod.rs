@@ -157,7 +157,7 @@ impl Metadata {
                     }
                 }
                 Content::Queries(cache) if part.settings.wants(entity_id) => {
-                    if cache.prepare(entity_id, now).await {
+                    if Box::pin(cache.prepare(entity_id, now)).await {
                         return;
                     }
                 }

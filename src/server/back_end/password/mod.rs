@@ -127,7 +127,7 @@ impl PasswordBackEnd {
                     (self.hash(username, password).await, "htpasswd")
                 }
                 (PasswordValidator::Ldap, Some(ldap)) => {
-                    (ldap.check(username, password).await, "ldap")
+                    (Box::pin(ldap.check(username, password)).await, "ldap")
                 }
                 (PasswordValidator::Ldap, None) => (Verdict::Unavailable, "ldap"),
             };
