@@ -13,6 +13,8 @@
 use actix_web::http::header::{COOKIE, LOCATION, SET_COOKIE};
 use actix_web::web::{Data, Form, Query};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::error::Error;
@@ -142,7 +144,7 @@ impl Sessions {
     fn keep(&self, pending: Pending) -> String {
         let mut secret = [0; 32];
         SystemRandom.fill(&mut secret);
-        let secret: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+        let secret = URL_SAFE_NO_PAD.encode(secret);
         let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         sessions.insert(secret.clone(), pending);
         secret

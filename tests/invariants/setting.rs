@@ -254,7 +254,7 @@ fn remember(choices: &mut Choices) -> RememberRules {
             Condition::Constant(true)
         },
         integrations: Vec::new(),
-        principals: choices.of(&claims).iter().map(|uri| class(*uri)).collect(),
+        principals: choices.of(&claims).iter().copied().map(class).collect(),
         offer: *choices.of(&[Offer::Ask, Offer::Always]),
         generation: GENERATION.to_owned(),
     }

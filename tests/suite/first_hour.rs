@@ -71,7 +71,7 @@ fn name(words: &[String]) -> String {
         rest => rest,
     };
     let two = ["user", "duo"].contains(&rest[0].as_str());
-    rest[..1 + usize::from(two)].join(" ")
+    rest[..=usize::from(two)].join(" ")
 }
 
 fn run(home: &Path, words: &[String], input: &str) -> Output {

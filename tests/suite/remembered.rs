@@ -5,6 +5,7 @@ use crate::harness::html::Form;
 use crate::harness::http::Request;
 use crate::harness::idp::Deployment;
 use crate::harness::relying_party::{MFA, RelyingParty, Response};
+use std::fmt::Write as _;
 use url::Url;
 
 const COOKIE: &str = "vestibule_remembered";
@@ -137,7 +138,10 @@ fn s49_a_forged_cookie_is_nothing() {
     let nearly = format!("{}{last}", &good.value[..63]);
     let hash = |value: &str| {
         let octets = openssl::sha::sha256(value.as_bytes());
-        octets.iter().map(|octet| format!("{octet:02x}")).collect()
+        octets.iter().fold(String::new(), |mut text, octet| {
+            let _ = write!(text, "{octet:02x}");
+            text
+        })
     };
     for value in [nearly, "0".repeat(64), String::new(), hash(&good.value)] {
         let mut forged = good.clone();
