@@ -2,14 +2,12 @@
 
 use crate::attribute::pairwise::{PAIRWISE_ID, SUBJECT_ID, pairwise_id, subject_id};
 use crate::attribute::source::{Merge, Source};
-use crate::attribute::{Definition, GROUPS, LOGIN, Subject};
+use crate::attribute::{Definition, GROUPS, KEY, LOGIN, Subject};
 use crate::authn::event::Event;
 use crate::authn::facts::{FactKey, FactValue, RequestFacts};
 use crate::authn::strategy::{Decision, ScriptName, View};
 use std::collections::BTreeMap;
 
-/// The column that is the key of a source: its value is the user's name.
-const KEY: &str = "uid";
 
 /// An attribute's values, and what became of the others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -42,6 +42,9 @@ pub const DUO_RESULT: &str = "duoResult";
 /// Source attributes whose names begin like this are the login's own facts.
 pub const LOGIN: &str = "login.";
 
+/// The column that is the key of a source: its value is the user's name.
+pub const KEY: &str = "uid";
+
 /// Columns of a user's record that name groups, the first one there counts.
 pub const GROUPS: [&str; 3] = ["groups", "isMemberOf", "memberOf"];
 

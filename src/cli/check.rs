@@ -9,6 +9,7 @@ use crate::saml::metadata::Warning;
 use crate::server::back_end::duo::trust::ending_roots;
 use crate::server::metadata::Metadata;
 use crate::server::world::{Clock as _, SystemClock};
+use jiff::{SignedDuration, Timestamp};
 use openssl::asn1::Asn1Time;
 use openssl::x509::X509;
 use std::fs;
@@ -29,6 +30,7 @@ pub fn run(context: &Context, _args: &Args) -> ExitCode {
             let (metadata, entities) = relying_parties(&settings);
             findings.extend(certificates(&settings));
             findings.extend(duo_roots(&settings));
+            findings.extend(exceptions(&settings, SystemClock.now()));
             findings.extend(metadata);
             let found = findings.iter().any(ConfigError::is_error);
             let code = if found { EXIT_FOUND } else { 0 };
@@ -175,6 +177,30 @@ fn duo_roots(settings: &Settings) -> Vec<ConfigError> {
                 .found(format!("{}, which ends on {}", root.name, root.ends))
                 .expected("roots that stay good for 180 days")
                 .fix("install a newer version, or name newer PEM files")
+        })
+        .collect()
+}
+
+/// Overrides with an end that has come, or soon will.
+fn exceptions(settings: &Settings, now: Timestamp) -> Vec<ConfigError> {
+    let soon = now + SignedDuration::from_hours(24 * i64::from(EXPIRY_WARNING_DAYS));
+    let overrides = settings.relying_parties.overrides.iter();
+    overrides
+        .filter_map(|each| Some((each, each.until?)))
+        .filter(|(_, until)| *until <= soon)
+        .map(|(each, until)| {
+            let owner = each.owner.as_deref().unwrap_or("nobody is named");
+            let reason = each.reason.as_deref().unwrap_or("none is given");
+            let (what, fix) = if until <= now {
+                ("ended", "remove it, or set another date with its owner")
+            } else {
+                ("ends soon", "ask its owner, then remove it or set another date")
+            };
+            ConfigError::warning(format!("vestibule.rp.{}.until", each.name))
+                .at("conf/relying-party.properties", 0)
+                .found(format!("an exception that {what}: {until} (owner: {owner}; reason: {reason})"))
+                .expected("an end in the future")
+                .fix(fix)
         })
         .collect()
 }

@@ -10,6 +10,7 @@ pub mod init;
 pub mod metadata;
 pub mod policy;
 pub mod remembered;
+pub mod resolve;
 pub mod serve;
 pub mod user;
 
@@ -68,6 +69,8 @@ enum Command {
     Serve(serve::Args),
     /// Prints the identity provider's own metadata.
     Metadata(metadata::Args),
+    /// Says which attributes and NameID a relying party would get of a user, and why.
+    Resolve(resolve::Args),
     /// Works on the policy: its tests.
     Policy(policy::Args),
     /// Lists and revokes the browsers in which Duo is not asked again.
@@ -87,6 +90,7 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => serve::run(&context, &args),
         Command::Check(args) => check::run(&context, &args),
         Command::Metadata(args) => metadata::run(&context, &args),
+        Command::Resolve(args) => resolve::run(&context, &args),
         Command::Policy(args) => policy::run(&context, &args),
         Command::Remembered(args) => remembered::run(&context, &args),
         Command::User(args) => user::run(&context, args),

@@ -1,12 +1,13 @@
 //! The subject's NameID: which format, from what, and whether the request may have it (SAML core
 //! 3.4.1.1, 3.4.1.4, 8.3).
 
-use crate::attribute::SourceRecord;
 use crate::attribute::pairwise::{Encoding, Salt, persistent};
+use crate::attribute::{AttributeSettings, KEY, SourceRecord, Subject, values_of};
 use crate::authn::event::Event;
 use crate::saml::metadata::EntityDescriptor;
 use crate::saml::name_id::{EMAIL, NameId, NameIdPolicy, PERSISTENT, TRANSIENT, UNSPECIFIED};
 use crate::saml::request::AuthnRequest;
+use std::borrow::Cow;
 
 /// The longest value that may be sent (SAML core 8.3.7; SDP-G02).
 const MAX_VALUE: usize = 256;
@@ -95,12 +96,25 @@ impl NameIdRules {
         self
     }
 
-    /// The source attributes that some maker reads.
-    pub fn sources(&self) -> impl Iterator<Item = &str> {
-        self.makers
-            .iter()
-            .flat_map(Maker::sources)
-            .map(String::as_str)
+    /// What NameIDs are made from: the record, and of what it lacks the user's name and attributes
+    /// that are defined.
+    pub fn record<'r>(
+        &self,
+        settings: &AttributeSettings,
+        subject: &Subject<'r>,
+    ) -> Cow<'r, SourceRecord> {
+        let mut record = Cow::Borrowed(subject.record);
+        for source in self.makers.iter().flat_map(Maker::sources) {
+            if record.get(source).is_some_and(|values| !values.is_empty()) {
+                continue;
+            }
+            let own_name = || (source == KEY).then(|| vec![subject.username.to_owned()]);
+            let made = values_of(settings, source, subject).filter(|made| !made.is_empty());
+            if let Some(values) = made.or_else(own_name) {
+                record.to_mut().insert(source.clone(), values);
+            }
+        }
+        record
     }
 
     /// The NameID that answers the request, or the event that says why there is none.

@@ -75,6 +75,8 @@ class ServiceProvider:
             }
         if "force" in query:
             wanted["force_authn"] = "true"
+        if "nameid" in query:
+            wanted["nameid_format"] = query["nameid"][0]
         if "passive" in query:
             wanted["is_passive"] = "true"
         request_id, sent = self.client.prepare_for_authenticate(

@@ -18,6 +18,7 @@ mod first_hour;
 mod harness;
 mod ldap;
 mod metadata_chaos;
+mod name_ids;
 mod pysaml2_sp;
 mod remembered;
 mod restart;

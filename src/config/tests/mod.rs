@@ -15,6 +15,7 @@ use openssl::x509::{X509, X509NameBuilder};
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
+mod relying_party;
 mod sources;
 mod transitions;
 

@@ -9,9 +9,6 @@ use crate::saml::name_id::NameId;
 use crate::server::http::visit::Visit;
 use std::borrow::Cow;
 
-/// The source attribute that is the user's name, whatever the directory holds.
-const KEY: &str = "uid";
-
 /// The directory did not answer: it has been logged.
 pub(super) struct NoRecord;
 
@@ -76,32 +73,11 @@ impl Visit<'_> {
             request: &self.asked.request,
             relying_party: &self.relying_party,
             issuer: &settings.entity_id,
-            record: &name_sources(&self.profile.name_ids, &settings.attributes, &subject),
+            record: &self.profile.name_ids.record(&settings.attributes, &subject),
             token,
         })?;
         Ok((released.attributes, name_id))
     }
-}
-
-/// What NameIDs are made from: the record, and of what it lacks the user's name and attributes that
-/// are defined.
-pub(crate) fn name_sources<'r>(
-    rules: &crate::response::name_id::NameIdRules,
-    settings: &attribute::AttributeSettings,
-    subject: &Subject<'r>,
-) -> Cow<'r, SourceRecord> {
-    let mut record = Cow::Borrowed(subject.record);
-    for source in rules.sources() {
-        if record.get(source).is_some_and(|values| !values.is_empty()) {
-            continue;
-        }
-        let made = attribute::values_of(settings, source, subject);
-        let own_name = (source == KEY).then(|| vec![subject.username.to_owned()]);
-        if let Some(values) = made.or(own_name) {
-            record.to_mut().insert(source.to_owned(), values);
-        }
-    }
-    record
 }
 
 /// The login's own facts as source attributes.
