@@ -8,7 +8,6 @@ use crate::authn::facts::{FactKey, FactValue, RequestFacts};
 use crate::authn::strategy::{Decision, ScriptName, View};
 use std::collections::BTreeMap;
 
-
 /// An attribute's values, and what became of the others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Made {

@@ -194,11 +194,16 @@ fn exceptions(settings: &Settings, now: Timestamp) -> Vec<ConfigError> {
             let (what, fix) = if until <= now {
                 ("ended", "remove it, or set another date with its owner")
             } else {
-                ("ends soon", "ask its owner, then remove it or set another date")
+                (
+                    "ends soon",
+                    "ask its owner, then remove it or set another date",
+                )
             };
             ConfigError::warning(format!("vestibule.rp.{}.until", each.name))
                 .at("conf/relying-party.properties", 0)
-                .found(format!("an exception that {what}: {until} (owner: {owner}; reason: {reason})"))
+                .found(format!(
+                    "an exception that {what}: {until} (owner: {owner}; reason: {reason})"
+                ))
                 .expected("an end in the future")
                 .fix(fix)
         })

@@ -58,7 +58,11 @@ pub fn run(context: &Context, args: &Args) -> ExitCode {
     match Answer::new(&settings, args) {
         Ok(answer) => {
             answer.print(context);
-            ExitCode::from(if answer.name_id.is_ok() { 0 } else { EXIT_FOUND })
+            ExitCode::from(if answer.name_id.is_ok() {
+                0
+            } else {
+                EXIT_FOUND
+            })
         }
         Err(reason) => {
             say_error(&format!("error: {reason}"));
@@ -97,8 +101,7 @@ impl<'a> Answer<'a> {
             now,
         };
         let asking = (&*entity, args.index);
-        let attributes =
-            attribute::explain(&settings.attributes, &profile.plan, &subject, asking);
+        let attributes = attribute::explain(&settings.attributes, &profile.plan, &subject, asking);
         let name_id = profile.name_ids.name_id(&Asked {
             request: &request(settings, args, &entity, now)?,
             relying_party: &entity,
@@ -251,8 +254,7 @@ fn print_attribute(definition: &Definition, resolved: &Resolved) {
 
 fn described(definition: &Definition, resolved: &Resolved) -> Value {
     let rule = match &resolved.outcome {
-        Outcome::Released { rule, .. } => Some(rule),
-        Outcome::Withheld(Withheld::Denied(rule)) => Some(rule),
+        Outcome::Released { rule, .. } | Outcome::Withheld(Withheld::Denied(rule)) => Some(rule),
         Outcome::Withheld(_) => None,
     };
     let dropped: Vec<&str> = resolved.unusable.iter().map(dropped).collect();

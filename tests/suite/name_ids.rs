@@ -23,7 +23,9 @@ idp.persistentId.sourceAttribute = uid
 
 fn deployed(settings: &str, prepare: impl FnOnce(&Home)) -> (Deployment, Pysaml2) {
     let mut deployment = Deployment::prepare();
-    deployment.home.append("credentials/secrets.properties", SALT);
+    deployment
+        .home
+        .append("credentials/secrets.properties", SALT);
     deployment.home.append("conf/idp.properties", settings);
     prepare(&deployment.home);
     let providers = Pysaml2::start(&deployment, &[]);
@@ -57,7 +59,9 @@ fn a_format_that_is_not_made_is_refused() {
     let (_deployment, providers) = deployed("", |_| ());
     let verdict = log_in(&providers, 0, &format!("nameid={EMAIL}"));
     assert!(
-        verdict.text("second_status").ends_with("InvalidNameIDPolicy"),
+        verdict
+            .text("second_status")
+            .ends_with("InvalidNameIDPolicy"),
         "{verdict:?}"
     );
 }
@@ -74,7 +78,11 @@ vestibule.rp.workday.maximumSPSessionLifetime = PT8H
         Pysaml2::SECOND
     );
     let (_deployment, providers) = deployed(&rule, |_| ());
-    let workday = log_in(&providers, 1, "nameid=urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified");
+    let workday = log_in(
+        &providers,
+        1,
+        "nameid=urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified",
+    );
     assert_eq!(workday.text("name_id_format"), UNSPECIFIED);
     assert_eq!(workday.text("name_id"), "Alice Adams");
 }
@@ -148,11 +156,17 @@ fn attributes_are_made_and_released_by_rule() {
     let (_deployment, providers) = deployed(ATTRIBUTES, attribute_home);
     let first = log_in(&providers, 0, "");
     assert_eq!(first.attribute("schacHomeOrganization"), ["example.org"]);
-    assert_eq!(first.attribute("eduPersonEntitlement"), ["urn:example:alice:staff"]);
+    assert_eq!(
+        first.attribute("eduPersonEntitlement"),
+        ["urn:example:alice:staff"]
+    );
     assert_eq!(first.attribute("eduPersonAssurance"), ["one"]);
     assert_eq!(first.attribute("mail"), ["alice@example.org"]);
     let all = first.0["attributes"].to_string();
-    assert!(all.contains("alice@example.org") && all.contains("schac"), "{all}");
+    assert!(
+        all.contains("alice@example.org") && all.contains("schac"),
+        "{all}"
+    );
     let duo = log_in(&providers, 0, &format!("class={MFA}"));
     assert_eq!(duo.attribute("eduPersonAssurance"), ["two"]);
     let second = log_in(&providers, 1, "");
@@ -171,15 +185,27 @@ fn resolve_says_what_is_released_and_why() {
     let of = |id: &str| {
         let attributes = told["attributes"].as_array().unwrap();
         let found = attributes.iter().find(|one| one["id"] == id);
-        found.unwrap_or_else(|| panic!("{id} is not in {told:#}")).clone()
+        found
+            .unwrap_or_else(|| panic!("{id} is not in {told:#}"))
+            .clone()
     };
-    assert_eq!(of("mail")["released"], serde_json::json!(["bob.brown@example.org"]));
+    assert_eq!(
+        of("mail")["released"],
+        serde_json::json!(["bob.brown@example.org"])
+    );
     assert_eq!(of("mail")["rule"], "person");
     assert_eq!(of("givenName")["because"], "the user has no value for it");
     assert_eq!(of("eduPersonEntitlement")["source"], "a template of uid");
     assert_eq!(of("eduPersonAssurance")["rule"], "more");
-    assert!(told["name_id"]["format"].as_str().unwrap().ends_with("transient"));
-    let plain = deployment.home.run(&["resolve", "--user", "bob", "--rp", Pysaml2::SECOND], "");
+    assert!(
+        told["name_id"]["format"]
+            .as_str()
+            .unwrap()
+            .ends_with("transient")
+    );
+    let plain = deployment
+        .home
+        .run(&["resolve", "--user", "bob", "--rp", Pysaml2::SECOND], "");
     assert!(plain.contains("no rule releases it here"), "{plain}");
 }
 
@@ -197,6 +223,9 @@ fn check_lists_exceptions_that_have_ended_or_soon_will() {
     );
     let printed = deployment.home.run(&["check"], "");
     assert!(printed.contains("vestibule.rp.old.until"), "{printed}");
-    assert!(printed.contains("ended") && printed.contains("J. Doe"), "{printed}");
+    assert!(
+        printed.contains("ended") && printed.contains("J. Doe"),
+        "{printed}"
+    );
     assert!(!printed.contains("vestibule.rp.far"), "{printed}");
 }

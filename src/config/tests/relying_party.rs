@@ -33,7 +33,10 @@ fn an_override_is_read_with_its_owner_and_its_end() {
     assert_eq!(over.owner.as_deref(), Some("J. Doe"));
     assert_eq!(over.until, Some("2027-07-01T00:00:00Z".parse().unwrap()));
     assert_eq!(over.changes.encryption, Some(EncryptionPolicy::Never));
-    assert_eq!(over.changes.required_flows, Some(BTreeSet::from([FlowId::DuoOidc])));
+    assert_eq!(
+        over.changes.required_flows,
+        Some(BTreeSet::from([FlowId::DuoOidc]))
+    );
     assert_eq!(over.changes.may_name_classes, Some(false));
     let formats = over.changes.name_id_formats.unwrap();
     assert_eq!(formats, [PERSISTENT, "urn:example:own"]);
@@ -59,7 +62,8 @@ fn overrides_apply_by_order_and_a_preset_stands_behind_its_own_override() {
 
 #[test]
 fn cbc_is_an_explicit_override_with_a_warning() {
-    let (settings, findings) = settings(&format!("{RP}vestibule.rp.x.dataAlgorithm = aes128-cbc\n"));
+    let (settings, findings) =
+        settings(&format!("{RP}vestibule.rp.x.dataAlgorithm = aes128-cbc\n"));
     let block = settings.relying_parties.overrides[0].changes.block;
     assert_eq!(block, Some(BlockEncryption::Aes128Cbc));
     assert_eq!(findings.len(), 1);
@@ -108,7 +112,10 @@ fn what_an_override_cannot_mean_is_an_error() {
         ("vestibule.rp.x.attributes = none-such", "release"),
         ("vestibule.rp.x.preset = awss", "aws"),
         ("vestibule.rp.x.nameIDFormats = eMail", "URI"),
-        ("vestibule.rp.x.signResponses = false\nvestibule.rp.x.signAssertions = false", "signature"),
+        (
+            "vestibule.rp.x.signResponses = false\nvestibule.rp.x.signAssertions = false",
+            "signature",
+        ),
     ] {
         let error = wrong(line);
         assert!(error.contains(says), "{line}: {error}");
@@ -138,20 +145,31 @@ fn definitions_have_one_kind_of_source_and_ordered_rewrites() {
         definitions.find(|definition| definition.id == id).unwrap()
     };
     assert!(matches!(&of("mail").source, Source::Named(names, Merge::First) if names.len() == 2));
-    assert!(matches!(&of("mail").rewrites[..], [Rewrite::Regex { replacement, .. }] if replacement == "$1@new"));
+    assert!(
+        matches!(&of("mail").rewrites[..], [Rewrite::Regex { replacement, .. }] if replacement == "$1@new")
+    );
     let becomes = Otherwise::Become("member".to_owned());
     assert!(matches!(
         &of("eduPersonAffiliation").rewrites[..],
         [Rewrite::Map { otherwise, .. }] if *otherwise == becomes
     ));
-    assert!(matches!(&of("schacHomeOrganization").source, Source::Constant(_)));
+    assert!(matches!(
+        &of("schacHomeOrganization").source,
+        Source::Constant(_)
+    ));
     assert!(matches!(&of("pairwise-id").source, Source::Pairwise(source, _) if source == "uid"));
     assert_eq!(of("pairwise-id").scope.as_deref(), Some("example.org"));
     for (lines, says) in [
-        ("vestibule.attribute.mail.constant = a\nvestibule.attribute.mail.source = b", "one kind"),
+        (
+            "vestibule.attribute.mail.constant = a\nvestibule.attribute.mail.source = b",
+            "one kind",
+        ),
         ("vestibule.attribute.mail.template = none", "{source}"),
         ("vestibule.attribute.mail.regex = (", "unclosed"),
-        ("vestibule.attribute.mail.script = script:mfa/second-factor", "attribute/"),
+        (
+            "vestibule.attribute.mail.script = script:mfa/second-factor",
+            "attribute/",
+        ),
         ("vestibule.attribute.mail.pairwise = true", "salt"),
         ("idp.persistentId.salt = short", "16 octets"),
     ] {
@@ -178,7 +196,8 @@ fn a_bundle_fills_a_rule_in_and_a_rule_without_anybody_is_an_error() {
     assert_eq!(rs.requested, Requested::Ignore);
     let nobody = error("vestibule.release.x.attributes = mail\n");
     assert_eq!(nobody.key, "vestibule.release.x.to");
-    let named = format!("{RP}vestibule.rp.x.attributes = hr\nvestibule.release.hr.attributes = mail\n");
+    let named =
+        format!("{RP}vestibule.rp.x.attributes = hr\nvestibule.release.hr.attributes = mail\n");
     assert!(check(&home_with(&named)).is_ok());
 }
 
@@ -208,9 +227,15 @@ fn name_ids_are_made_as_written() {
     assert!(matches!(&makers[1], Maker::Attribute { sources, .. } if sources[0] == "storedId"));
     for (lines, says) in [
         ("vestibule.nameid.formats = transient, persistent", "salt"),
-        ("vestibule.nameid.formats = transient, emailAddress", "attribute"),
+        (
+            "vestibule.nameid.formats = transient, emailAddress",
+            "attribute",
+        ),
         ("vestibule.nameid.formats = transient, own", "URI"),
-        ("idp.nameid.saml2.default = persistent", "vestibule.nameid.formats"),
+        (
+            "idp.nameid.saml2.default = persistent",
+            "vestibule.nameid.formats",
+        ),
     ] {
         let error = error(&format!("{lines}\n")).to_string();
         assert!(error.contains(says), "{lines}: {error}");
