@@ -2,6 +2,7 @@
 //! and what the relying party is told.
 
 use crate::harness::browser::{ALICE, Arrival, Browser, Prompt};
+use crate::harness::duo::Duo as Simulator;
 use crate::harness::idp::Deployment;
 use crate::harness::relying_party::{AuthnRequest, MFA, PPT, RelyingParty, Response};
 use Ends::{Class, Refused};
@@ -12,6 +13,8 @@ use std::fmt::Write as _;
 
 const UNSPECIFIED: &str = "urn:oasis:names:tc:SAML:2.0:ac:classes:unspecified";
 const MICROSOFT_MFA: &str = "http://schemas.microsoft.com/claims/multipleauthn";
+const SFA: &str = "https://refeds.org/profile/sfa";
+const PHISHING_RESISTANT: &str = "https://refeds.org/profile/phishing-resistant-mfa";
 const UNKNOWN: &str = "https://example.org/classes/never-heard-of";
 
 /// What the browser has done before.
@@ -245,31 +248,6 @@ const TABLE: &[Row] = &[
     ),
 ];
 
-/// Rows that wait for something that is not here yet, and for what.
-const LATER: &[(&str, &str)] = &[
-    (
-        "R3",
-        "a user who cannot enrol: needs Duo's enrolment status (preauth facts)",
-    ),
-    (
-        "R6",
-        "the rule on_first_unavailable: needs enrolment status",
-    ),
-    (
-        "R8 other setting",
-        "unspecified as a class of its own: needs per-party ignoring of classes",
-    ),
-    (
-        "R10 with PR-MFA, R14 with PR-MFA",
-        "a phishing-resistant class ships with the principal scripts' presets",
-    ),
-    (
-        "R22",
-        "needs the clock moved: decided in the walks over authn, where time is an argument",
-    ),
-    ("R28", "relying-party overrides: disallowed features"),
-];
-
 fn with_declaration(mut request: AuthnRequest) -> AuthnRequest {
     let _ = write!(
         request.body,
@@ -316,9 +294,6 @@ fn every_row_of_the_table_asks_and_answers_as_it_says() {
                 "{id}: expected {prompts:?} and {ends:?}, saw {asked:?} and {told:?}"
             ));
         }
-    }
-    for (id, reason) in LATER {
-        println!("{id} waits: {reason}");
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
@@ -443,4 +418,131 @@ fn r27_microsofts_class_is_answered_alone_where_duo_may_claim_it() {
     let arrival = Browser::that_keeps_the_response().log_in(&url, ALICE);
     assert_eq!(arrival.prompts, [Password, Duo]);
     assert_eq!(told(&arrival), Ok(MICROSOFT_MFA.to_owned()));
+}
+
+/// Asks for Duo only where Duo says that the user can be asked.
+const ONLY_THE_ENROLLED: &str = "if mfa.is_acceptable() { return }
+if duo.preauth == \"enroll\" { fail(\"RequestUnsupported\") }
+\"authn/DuoOIDC\"
+";
+
+/// A relying party at a home where alice has no way to pass Duo, and Duo's preauth says so.
+fn where_alice_cannot_enrol(properties: &[(&str, &str)]) -> (Deployment, RelyingParty) {
+    let party = RelyingParty::new("unenrolled");
+    let mut deployment = Deployment::prepare();
+    deployment.trust("party", &party.metadata());
+    let [key, secret] = Simulator::AUTH_API;
+    let home = &deployment.home;
+    home.set("idp.duo.oidc.nonbrowser.integrationKey", key);
+    home.append(
+        "credentials/secrets.properties",
+        &format!("\nidp.duo.oidc.nonbrowser.secretKey = {secret}\n"),
+    );
+    for (key, value) in properties {
+        home.set(key, value);
+    }
+    home.write("scripts/mfa/second-factor.rhai", ONLY_THE_ENROLLED);
+    let cases = "[[case]]
+name = \"nobody is sent to Duo who has nothing there\"
+duo.preauth = \"enroll\"
+expect.next = \"fail:RequestUnsupported\"
+";
+    home.write("scripts/mfa/second-factor.tests.toml", cases);
+    deployment.serve();
+    let unenrolled = json!({ "username": "alice", "is_enrolled": false });
+    deployment.duo.user(&unenrolled);
+    (deployment, party)
+}
+
+#[test]
+fn r3_a_user_who_cannot_pass_duo_is_not_sent_there() {
+    let (deployment, party) = where_alice_cannot_enrol(&[]);
+    let url = party.request_exactly(MFA).url(&deployment.base_url);
+    let arrival = Browser::that_keeps_the_response().log_in(&url, ALICE);
+    assert_eq!(arrival.prompts, [Password]);
+    assert_eq!(
+        told(&arrival).unwrap_err().last().unwrap(),
+        "NoAuthnContext"
+    );
+}
+
+#[test]
+fn r6_the_rule_says_whether_a_later_class_will_do() {
+    let password = format!("saml2/{PPT}, saml2/{SFA}");
+    for (rule, prompts, ends) in [
+        ("next", &[Password][..], Ok(SFA)),
+        ("fail", &[Password][..], Err("NoAuthnContext")),
+    ] {
+        let (deployment, party) = where_alice_cannot_enrol(&[
+            ("idp.authn.Password.supportedPrincipals", &password),
+            ("vestibule.authn.onFirstUnavailable", rule),
+        ]);
+        let request = party.request().asking("exact", &[MFA, SFA]);
+        let url = request.url(&deployment.base_url);
+        let arrival = Browser::that_keeps_the_response().log_in(&url, ALICE);
+        assert_eq!(arrival.prompts, prompts, "{rule}");
+        let told = told(&arrival).map_err(|codes| codes.last().unwrap().clone());
+        assert_eq!(
+            told,
+            ends.map(str::to_owned).map_err(str::to_owned),
+            "{rule}"
+        );
+    }
+}
+
+#[test]
+fn r8_unspecified_counts_where_the_operator_does_not_ignore_it() {
+    let party = RelyingParty::new("unspecified");
+    let password = format!("saml2/{PPT}, saml2/{UNSPECIFIED}");
+    let counts = [
+        ("vestibule.authn.ignoredContexts", UNKNOWN),
+        ("idp.authn.Password.supportedPrincipals", &password),
+    ];
+    let deployment = deployed(&party, &RelyingParty::new("strict"), &counts);
+    let request = party.request().asking("exact", &[UNSPECIFIED, MFA]);
+    let url = request.url(&deployment.base_url);
+    let arrival = Browser::that_keeps_the_response().log_in(&url, ALICE);
+    assert_eq!(arrival.prompts, [Password]);
+    assert_eq!(told(&arrival), Ok(UNSPECIFIED.to_owned()));
+}
+
+#[test]
+fn r10_r14_a_security_key_satisfies_minimum_mfa_and_is_not_told_above_a_maximum() {
+    let party = RelyingParty::new("resistant");
+    let classes = format!("saml2/{MFA}, saml2/{PHISHING_RESISTANT}");
+    let mapped = [
+        ("idp.authn.DuoOIDC.supportedPrincipals", classes.as_str()),
+        ("vestibule.duo.principalStrategy", "script:duo/principals"),
+    ];
+    let deployment = deployed(&RelyingParty::new("lenient"), &party, &mapped);
+    deployment.duo.outcome(&json!({
+        "username": "*", "result": "allow", "status": "allow",
+        "factor": "webauthn_security_key", "reason": "user_approved",
+    }));
+    for (comparison, class, told_class) in [
+        ("exact", PHISHING_RESISTANT, PHISHING_RESISTANT),
+        ("minimum", MFA, MFA),
+        ("better", MFA, PHISHING_RESISTANT),
+        ("maximum", MFA, MFA),
+    ] {
+        let request = party.request().asking(comparison, &[class]);
+        let url = request.url(&deployment.base_url);
+        let arrival = Browser::that_keeps_the_response().log_in(&url, ALICE);
+        assert_eq!(told(&arrival), Ok(told_class.to_owned()), "{comparison}");
+    }
+}
+
+#[test]
+fn r22_a_second_factor_past_its_lifetime_is_asked_for_alone() {
+    let party = RelyingParty::new("aged");
+    // Any second login comes later than this.
+    let short = [("idp.authn.DuoOIDC.lifetime", "PT0.001S")];
+    let deployment = deployed(&party, &RelyingParty::new("strict"), &short);
+    let mut browser = Browser::that_keeps_the_response();
+    for prompts in [BOTH, &[Duo]] {
+        let url = party.request_exactly(MFA).url(&deployment.base_url);
+        let arrival = browser.log_in(&url, ALICE);
+        assert_eq!(arrival.prompts, prompts);
+        assert_eq!(told(&arrival), Ok(MFA.to_owned()));
+    }
 }
