@@ -202,6 +202,10 @@ pub struct PasswordSettings {
     pub queue: usize,
     /// `vestibule.password.queueTimeout` (PT10S).
     pub queue_timeout: Duration,
+    /// `vestibule.password.expiryNotice` (P14D).
+    pub expiry_notice: Duration,
+    /// `vestibule.password.changeURL`: where people change their passwords.
+    pub change_url: Option<String>,
 }
 
 /// Process logs.

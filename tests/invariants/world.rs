@@ -300,6 +300,11 @@ impl Walk {
                     password: Secret::new(*choices.of(&["right", "right", "right", "wrong", ""])),
                 }),
             },
+            Page::ExpiringPassword(_) => match choices.below(3) {
+                0 => Input::Form(Form::Cancel),
+                1 => Input::Revisit,
+                _ => Input::Form(Form::Continue),
+            },
             Page::Username { .. } => match choices.below(4) {
                 0 => Input::Form(Form::Other),
                 1 => Input::Form(Form::Username(String::new())),

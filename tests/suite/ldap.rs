@@ -14,6 +14,12 @@ const DAVE: Person = Person {
     password: "dave's password",
 };
 
+/// Her password is nine days old, and ten are allowed.
+const ERIN: Person = Person {
+    name: "erin",
+    password: "erin's password",
+};
+
 const PEOPLE: &str = "\
 dn: uid=carol,ou=people,dc=example,dc=org
 objectClass: inetOrgPerson
@@ -42,7 +48,7 @@ struct Scene {
 /// A deployment whose passwords and attributes come from OpenLDAP, with these settings besides.
 fn scene(settings: impl FnOnce(&Slapd) -> Vec<(&'static str, String)>) -> Scene {
     let mut deployment = Deployment::prepare();
-    let slapd = Slapd::start(deployment.directory(), PEOPLE);
+    let slapd = Slapd::start(deployment.directory(), &format!("{PEOPLE}{}", erin()));
     let party = RelyingParty::new("directory");
     deployment.trust("party", &party.metadata());
     let mut lines = vec![
@@ -90,10 +96,23 @@ fn scene(settings: impl FnOnce(&Slapd) -> Vec<(&'static str, String)>) -> Scene 
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "the directory has the real time")]
+fn erin() -> String {
+    let changed = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(9 * 24);
+    let changed = changed.strftime("%Y%m%d%H%M%SZ");
+    format!(
+        "\ndn: uid=erin,ou=people,dc=example,dc=org\nobjectClass: inetOrgPerson\nuid: erin\n\
+         cn: Erin\nsn: East\nuserPassword: erin's password\npwdChangedTime: {changed}\n"
+    )
+}
+
 impl Scene {
     /// The page after a name and a password were submitted.
     fn after(&self, name: &str, password: &str) -> Page {
-        let mut browser = Browser::that_keeps_the_response();
+        self.after_in(&mut Browser::that_keeps_the_response(), name, password)
+    }
+
+    fn after_in(&self, browser: &mut Browser, name: &str, password: &str) -> Page {
         let page = browser.open(&self.party.request().url(&self.deployment.base_url));
         let form = page.form_with("j_username").unwrap();
         let form = form.fill("j_username", name).fill("j_password", password);
@@ -213,6 +232,31 @@ fn an_expired_password_is_told_and_a_locked_account_is_not() {
         logs.contains("|ExpiredPassword|") && logs.contains("|AccountLocked|"),
         "{logs}"
     );
+}
+
+#[test]
+fn an_expiring_password_is_told_and_the_login_goes_on() {
+    let change = "https://accounts.example.org/password";
+    let scene = scene(|_| vec![("vestibule.password.changeURL", change.to_owned())]);
+    let mut browser = Browser::that_keeps_the_response();
+    let notice = scene.after_in(&mut browser, ERIN.name, ERIN.password);
+    let text = notice.body();
+    assert!(text.contains("about one more day"), "{text}");
+    assert!(text.contains(change), "{text}");
+    // Looking at it again is no answer to it.
+    let again = browser.open(&notice.url.to_string());
+    assert!(again.body().contains("about one more day"));
+    let form = again.form_with("csrf_token").unwrap();
+    let page = browser.submit(&again, &form);
+    assert!(Response::on(&page).unwrap().is_success());
+    let expired = scene.refuses(DAVE.name, DAVE.password);
+    assert!(expired.body().contains(change), "{}", expired.body());
+}
+
+#[test]
+fn no_notice_is_shown_while_there_is_time() {
+    let scene = scene(|_| vec![("vestibule.password.expiryNotice", "PT1H".to_owned())]);
+    scene.logs_in(ERIN);
 }
 
 #[test]

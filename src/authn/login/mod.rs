@@ -14,8 +14,8 @@ mod tests;
 mod values;
 
 pub use values::{
-    Answer, Call, Callback, CallbackOutcome, DuoProblem, DuoRecord, Failure, Form, Input, Page,
-    PasswordAnswer, PasswordProblem, Record, Start, Step, Success, Terms, Turn, Verdict,
+    Answer, Call, Callback, CallbackOutcome, DuoProblem, DuoRecord, Expiry, Failure, Form, Input,
+    Page, PasswordAnswer, PasswordProblem, Record, Start, Step, Success, Terms, Turn, Verdict,
 };
 
 use crate::authn::event::Event;

@@ -1,7 +1,9 @@
 //! The Password flow: a form, a check, a result.
 
 use super::run::{FlowTurn, Ground};
-use super::values::{Answer, Call, Form, Input, Page, PasswordAnswer, PasswordProblem, Record};
+use super::values::{
+    Answer, Call, Expiry, Form, Input, Page, PasswordAnswer, PasswordProblem, Record,
+};
 use crate::authn::event::Event;
 use crate::authn::evidence::PasswordVerified;
 use crate::authn::flow::FlowId;
@@ -20,6 +22,11 @@ pub(super) enum State {
     },
     /// The back end is checking.
     Checking { username: String },
+    /// The password was right; a notice that it soon has to be changed is shown.
+    Notified {
+        expiry: Expiry,
+        result: Box<FactorResult>,
+    },
 }
 
 /// Starts the flow with an empty form.
@@ -34,6 +41,10 @@ impl State {
                 submitted(username, password)
             }
             (_, Input::Form(Form::Other)) => FlowTurn::Fail(Event::ReselectFlow),
+            (Self::Notified { result, .. }, Input::Form(Form::Continue)) => {
+                FlowTurn::Succeed(*result)
+            }
+            (Self::Notified { expiry, result }, _) => notify(expiry, result),
             (Self::Checking { username }, Input::Answer(Answer::Password(answer))) => {
                 answered(username, answer, ground)
             }
@@ -57,10 +68,17 @@ fn submitted(username: String, password: Secret) -> FlowTurn<State> {
 fn answered(username: String, answer: PasswordAnswer, ground: &mut Ground<'_>) -> FlowTurn<State> {
     match answer {
         PasswordAnswer::Verified(evidence) => {
-            ground
-                .records
-                .push(record(&username, "Success", evidence.validator()));
-            FlowTurn::Succeed(result(evidence, ground))
+            FlowTurn::Succeed(verified(&username, evidence, ground))
+        }
+        PasswordAnswer::Expiring(evidence, expiry) => {
+            let result = verified(&username, evidence, ground);
+            let request = &ground.core.request;
+            // A notice is for people at a browser who may be shown pages.
+            if request.is_passive || request.non_browser {
+                FlowTurn::Succeed(result)
+            } else {
+                notify(expiry, Box::new(result))
+            }
         }
         PasswordAnswer::Refused => refused(
             username,
@@ -95,6 +113,17 @@ fn refused(
 ) -> FlowTurn<State> {
     ground.records.push(record(&username, event.as_str(), ""));
     show(Some(problem), username)
+}
+
+fn verified(username: &str, evidence: PasswordVerified, ground: &mut Ground<'_>) -> FactorResult {
+    let record = record(username, "Success", evidence.validator());
+    ground.records.push(record);
+    result(evidence, ground)
+}
+
+fn notify(expiry: Expiry, result: Box<FactorResult>) -> FlowTurn<State> {
+    let page = Page::ExpiringPassword(expiry);
+    FlowTurn::Show(page, State::Notified { expiry, result })
 }
 
 fn result(evidence: PasswordVerified, ground: &Ground<'_>) -> FactorResult {

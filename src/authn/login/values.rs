@@ -74,6 +74,8 @@ pub enum Form {
     Username(String),
     /// A button of a Duo page: go to Duo (again).
     Retry,
+    /// The button of a notice: it was read, go on.
+    Continue,
     /// A button of the Duo pages: another flow, where a rule for ReselectFlow leads to one.
     Other,
     /// The same, and the browser is to be remembered afterwards, where that is on offer.
@@ -125,6 +127,8 @@ pub enum Answer {
 pub enum PasswordAnswer {
     /// Right.
     Verified(PasswordVerified),
+    /// Right, and soon to be changed.
+    Expiring(PasswordVerified, Expiry),
     /// Unknown user, wrong password or locked account: one answer for all three.
     Refused,
     /// The back end says that the account is locked or disabled. The page does not tell: some
@@ -168,6 +172,8 @@ pub enum Page {
         /// What to put in the user name field.
         username: String,
     },
+    /// The password was right and soon has to be changed; the login goes on.
+    ExpiringPassword(Expiry),
     /// The form that asks for a user name alone, before Duo as the first factor.
     Username {
         /// Whether the field was left empty.
@@ -188,6 +194,15 @@ pub enum Page {
         /// Where the browser can be remembered: whether the user asked for it.
         remember: Option<bool>,
     },
+}
+
+/// How long a right password stays one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Expiry {
+    /// So many seconds are left.
+    Seconds(u64),
+    /// It has expired; so many logins are left.
+    Logins(u64),
 }
 
 /// Why the last password attempt did not do.

@@ -129,6 +129,8 @@ fn password(reader: &mut Reader<'_>) -> Option<PasswordSettings> {
     let hash_threads = reader.count("vestibule.password.hashThreads");
     let queue = reader.count("vestibule.password.queue");
     let queue_timeout = reader.duration("vestibule.password.queueTimeout");
+    let expiry_notice = reader.duration("vestibule.password.expiryNotice");
+    let change_url = reader.parsed("vestibule.password.changeURL", web_address);
     let (validators, ldap) = super::ldap::password(reader);
     if lowercase == Some(true) && uppercase == Some(true) {
         reader.error(
@@ -148,7 +150,15 @@ fn password(reader: &mut Reader<'_>) -> Option<PasswordSettings> {
         hash_threads: hash_threads?,
         queue: queue?,
         queue_timeout: queue_timeout?,
+        expiry_notice: expiry_notice?,
+        change_url,
     })
+}
+
+/// A page that a link may lead to.
+fn web_address(text: &str) -> Option<String> {
+    let url = url::Url::parse(text).ok()?;
+    matches!(url.scheme(), "https" | "http").then(|| url.into())
 }
 
 fn logging(reader: &mut Reader<'_>) -> Option<LoggingSettings> {

@@ -147,6 +147,7 @@ async fn advance(
 fn read_form(form: &mut Parameters) -> Result<Form, Fault> {
     match form.value("_eventId").unwrap_or("proceed") {
         "cancel" => Ok(Form::Cancel),
+        "continue" => Ok(Form::Continue),
         "retry" if form.value("remember").is_some() => Ok(Form::RetryAndRemember),
         "retry" => Ok(Form::Retry),
         "other" => Ok(Form::Other),

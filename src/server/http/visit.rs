@@ -5,7 +5,7 @@
 use crate::authn::event::Event;
 use crate::authn::facts::RequestFacts;
 use crate::authn::login::{
-    Answer, Call, DuoProblem, Input, Login, Page, PasswordProblem, Record, Start, Step,
+    Answer, Call, DuoProblem, Expiry, Input, Login, Page, PasswordProblem, Record, Start, Step,
 };
 use crate::config::relying_party::Profile;
 use crate::saml::binding::Binding;
@@ -16,7 +16,7 @@ use crate::server::http::ask;
 use crate::server::http::exchange::{Browser, Exchange};
 use crate::server::http::reply::{Fault, Reply};
 use crate::server::journal::{Journal, Who};
-use crate::server::pages::{DuoView, LoginView, ServiceView, View};
+use crate::server::pages::{DuoView, ExpiringPasswordView, LoginView, ServiceView, View};
 use crate::server::session::{Live, later};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -268,7 +268,20 @@ impl<'e> Visit<'e> {
                 problem: error.map(password_problem),
                 passwordless: false,
                 other_way: false,
+                change_url: (error == Some(PasswordProblem::Expired))
+                    .then(|| self.change_url())
+                    .flatten(),
             }),
+            Page::ExpiringPassword(expiry) => {
+                let (left, number) = left(expiry);
+                View::ExpiringPassword(ExpiringPasswordView {
+                    action,
+                    csrf,
+                    left,
+                    number: number.to_string(),
+                    change_url: self.change_url(),
+                })
+            }
             Page::Username { missing, other_way } => View::Login(LoginView {
                 action,
                 csrf,
@@ -276,6 +289,7 @@ impl<'e> Visit<'e> {
                 problem: missing.then_some("missing-name"),
                 passwordless: true,
                 other_way,
+                change_url: None,
             }),
             Page::Duo {
                 username,
@@ -294,6 +308,11 @@ impl<'e> Visit<'e> {
             }),
         };
         Reply::login_page(view, &self.asked.transaction, service).with(self.browser.cookie())
+    }
+
+    fn change_url(&self) -> Option<String> {
+        let settings = &self.exchange.generation.settings;
+        settings.password.change_url.clone()
     }
 
     fn request_facts(&self) -> RequestFacts {
@@ -356,6 +375,16 @@ fn password_problem(problem: PasswordProblem) -> &'static str {
         PasswordProblem::Refused => "refused",
         PasswordProblem::Expired => "expired",
         PasswordProblem::Unavailable => "unavailable",
+    }
+}
+
+/// What is left of a password, and how much.
+fn left(expiry: Expiry) -> (&'static str, u64) {
+    const DAY: u64 = 24 * 60 * 60;
+    match expiry {
+        Expiry::Seconds(seconds) if seconds < 2 * DAY => ("day", 1),
+        Expiry::Seconds(seconds) => ("days", seconds / DAY),
+        Expiry::Logins(logins) => ("logins", logins),
     }
 }
 

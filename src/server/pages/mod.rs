@@ -14,10 +14,14 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-const TEMPLATES: [(&str, &str); 12] = [
+const TEMPLATES: [(&str, &str); 13] = [
     ("layout.html", include_str!("../../../views/layout.html")),
     ("service.html", include_str!("../../../views/service.html")),
     ("login.html", include_str!("../../../views/login.html")),
+    (
+        "expiring-password.html",
+        include_str!("../../../views/expiring-password.html"),
+    ),
     ("duo.html", include_str!("../../../views/duo.html")),
     (
         "attribute-release.html",
@@ -59,6 +63,8 @@ const MAX_FILE: u64 = 1 << 20;
 pub enum View {
     /// The password form.
     Login(LoginView),
+    /// The notice that a password soon has to be changed.
+    ExpiringPassword(ExpiringPasswordView),
     /// The Duo step.
     Duo(DuoView),
     /// The question about attributes.
@@ -109,6 +115,23 @@ pub struct LoginView {
     pub passwordless: bool,
     /// A rule leads to another flow.
     pub other_way: bool,
+    /// Where the password can be changed, when that is the problem.
+    pub change_url: Option<String>,
+}
+
+/// The content of the notice about a password.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ExpiringPasswordView {
+    /// Where the form goes.
+    pub action: String,
+    /// Its token.
+    pub csrf: String,
+    /// What is left, the end of a text's key: `day`, `days` or `logins`.
+    pub left: &'static str,
+    /// How many of them.
+    pub number: String,
+    /// Where the password can be changed.
+    pub change_url: Option<String>,
 }
 
 /// The Duo page's content.
@@ -254,6 +277,7 @@ impl View {
     fn template(&self) -> &'static str {
         match self {
             Self::Login(_) => "login.html",
+            Self::ExpiringPassword(_) => "expiring-password.html",
             Self::Duo(_) => "duo.html",
             Self::Release(_) => "attribute-release.html",
             Self::Terms(_) => "terms-of-use.html",
@@ -449,6 +473,7 @@ fn samples() -> Vec<View> {
             problem,
             other_way: false,
             passwordless: false,
+            change_url: problem.map(|_| String::new()),
         })
     };
     let duo = |problem| {
@@ -465,6 +490,10 @@ fn samples() -> Vec<View> {
     vec![
         login(None),
         login(Some("refused")),
+        View::ExpiringPassword(ExpiringPasswordView {
+            left: "days",
+            ..ExpiringPasswordView::default()
+        }),
         duo(None),
         duo(Some("unavailable")),
         View::Release(ReleaseView {

@@ -98,7 +98,8 @@ const BASE: &str = "dn: dc=example,dc=org\nobjectClass: dcObject\nobjectClass: o
     dc: example\no: Example\n\n\
     dn: ou=people,dc=example,dc=org\nobjectClass: organizationalUnit\nou: people\n\n\
     dn: cn=policy,dc=example,dc=org\nobjectClass: device\nobjectClass: pwdPolicy\ncn: policy\n\
-    pwdAttribute: userPassword\npwdLockout: TRUE\npwdMaxFailure: 3\npwdMaxAge: 864000\n\n";
+    pwdAttribute: userPassword\npwdLockout: TRUE\npwdMaxFailure: 3\npwdMaxAge: 864000\n\
+    pwdExpireWarning: 345600\n\n";
 
 fn certificates(directory: &Path) {
     let (ca_key, key) = (new_key(), new_key());

@@ -168,6 +168,10 @@ impl World<'_> {
                 walk.prompts += 1;
                 Some(Form::Retry)
             }
+            Page::ExpiringPassword(_) => {
+                walk.prompts += 1;
+                Some(Form::Continue)
+            }
             Page::Password { error: Some(_), .. }
             | Page::Username { missing: true, .. }
             | Page::Duo {
@@ -286,7 +290,7 @@ impl Walk {
     /// The login waits at a page that says what went wrong.
     fn wait(self, page: &Page) -> Self {
         let flow = match page {
-            Page::Password { .. } => FlowId::Password,
+            Page::Password { .. } | Page::ExpiringPassword(_) => FlowId::Password,
             Page::Username { .. } | Page::Duo { .. } => FlowId::DuoOidc,
         };
         Self {

@@ -3,6 +3,7 @@
 use super::account::{self, Account};
 use super::connection::{Pool, Unavailable};
 use super::{is_sane, search};
+use crate::authn::login::Expiry;
 use crate::config::ldap::{DnResolution, LdapPasswordSettings};
 use crate::duo::secret::Secret;
 use ldap3::LdapResult;
@@ -12,6 +13,8 @@ use ldap3::LdapResult;
 pub enum Verdict {
     /// The directory took the password.
     Right,
+    /// It took the password, which soon has to be changed.
+    Expiring(Expiry),
     /// Unknown user or wrong password.
     Wrong,
     /// The account is locked or disabled.
@@ -109,14 +112,8 @@ fn judge(result: &LdapResult) -> Result<Verdict, Unavailable> {
     match (result.rc, account) {
         (0 | 49 | 53 | 19, Account::Locked) => Ok(Verdict::Locked),
         (0 | 49 | 53 | 19, Account::Expired) => Ok(Verdict::Expired),
-        (0, Account::Expiring(seconds)) => {
-            tracing::warn!(seconds, "a password expires soon");
-            Ok(Verdict::Right)
-        }
-        (0, Account::Grace(logins)) => {
-            tracing::warn!(logins, "an expired password has grace logins left");
-            Ok(Verdict::Right)
-        }
+        (0, Account::Expiring(seconds)) => Ok(Verdict::Expiring(Expiry::Seconds(seconds))),
+        (0, Account::Grace(logins)) => Ok(Verdict::Expiring(Expiry::Logins(logins))),
         (0, Account::Good) => Ok(Verdict::Right),
         // invalidCredentials, noSuchObject, inappropriateAuthentication, unwillingToPerform,
         // invalidDNSyntax: no reason to believe the user, and none to call the directory broken.

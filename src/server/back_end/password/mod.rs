@@ -7,7 +7,7 @@ pub mod hash;
 pub mod htpasswd;
 
 use crate::authn::evidence::PasswordVerified;
-use crate::authn::login::PasswordAnswer;
+use crate::authn::login::{Expiry, PasswordAnswer};
 use crate::config::ldap::PasswordValidator;
 use crate::config::settings::PasswordSettings;
 use crate::duo::secret::Secret;
@@ -31,6 +31,7 @@ pub struct PasswordBackEnd {
     ldap: Option<LdapPassword>,
     clock: Arc<dyn Clock>,
     patience: Duration,
+    notice: Duration,
     folding: Folding,
     file: Arc<Htpasswd>,
 }
@@ -68,6 +69,7 @@ impl PasswordBackEnd {
             file,
             clock,
             patience: settings.queue_timeout,
+            notice: settings.expiry_notice,
             folding: Folding {
                 trim: settings.trim,
                 lowercase: settings.lowercase,
@@ -84,12 +86,13 @@ impl PasswordBackEnd {
             return PasswordAnswer::Refused;
         }
         let (verdict, validator) = self.ask(&username, &password).await;
+        let now = self.clock.now();
+        let verified = || PasswordVerified::attest(username, validator.to_owned(), now);
         match verdict {
-            Verdict::Right => PasswordAnswer::Verified(PasswordVerified::attest(
-                username,
-                validator.to_owned(),
-                self.clock.now(),
-            )),
+            Verdict::Expiring(expiry) if self.is_worth_a_notice(expiry) => {
+                PasswordAnswer::Expiring(verified(), expiry)
+            }
+            Verdict::Right | Verdict::Expiring(_) => PasswordAnswer::Verified(verified()),
             Verdict::Wrong => PasswordAnswer::Refused,
             Verdict::Locked => PasswordAnswer::AccountLocked,
             Verdict::Expired => PasswordAnswer::Expired,
@@ -132,12 +135,21 @@ impl PasswordBackEnd {
                 (PasswordValidator::Ldap, None) => (Verdict::Unavailable, "ldap"),
             };
             match said {
-                Verdict::Right | Verdict::Locked | Verdict::Expired => return (said, name),
+                Verdict::Right | Verdict::Expiring(_) | Verdict::Locked | Verdict::Expired => {
+                    return (said, name);
+                }
                 Verdict::Unavailable => verdict = said,
                 Verdict::Wrong => {}
             }
         }
         (verdict, "")
+    }
+
+    fn is_worth_a_notice(&self, expiry: Expiry) -> bool {
+        match expiry {
+            Expiry::Seconds(seconds) => seconds < self.notice.as_secs(),
+            Expiry::Logins(_) => true,
+        }
     }
 
     async fn hash(&self, username: &str, password: &Secret) -> Verdict {
@@ -224,6 +236,8 @@ mod tests {
             hash_threads: 1,
             queue: 4,
             queue_timeout: Duration::from_secs(10),
+            expiry_notice: Duration::from_secs(10),
+            change_url: None,
         }
     }
 
