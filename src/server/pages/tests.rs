@@ -21,6 +21,7 @@ fn login(problem: Option<&'static str>, username: &str) -> View {
         problem,
         other_way: false,
         passwordless: false,
+        change_url: None,
     })
 }
 
