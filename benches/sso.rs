@@ -141,6 +141,7 @@ impl Subject {
             relying_party: asking.1,
             issuer: IDP,
             record: &idp.record,
+            released: &[],
             token: &moment.token("name-id"),
         };
         let name = idp

@@ -1,8 +1,8 @@
 //! `vestibule resolve`: what a relying party would be told of a user, and why.
 
 use crate::attribute::{
-    self, Definition, LOGIN, Merge, Outcome, Resolved, Source, SourceRecord, Subject, Unusable,
-    Withheld,
+    self, Attribute, Definition, LOGIN, Merge, Outcome, Resolved, Source, SourceRecord, Subject,
+    Unusable, Withheld,
 };
 use crate::authn::event::Event;
 use crate::cli::{Context, EXIT_FOUND, say, say_error};
@@ -102,11 +102,13 @@ impl<'a> Answer<'a> {
         };
         let asking = (&*entity, args.index);
         let attributes = attribute::explain(&settings.attributes, &profile.plan, &subject, asking);
+        let released = released(&attributes);
         let name_id = profile.name_ids.name_id(&Asked {
             request: &request(settings, args, &entity, now)?,
             relying_party: &entity,
             issuer: &settings.entity_id,
             record: &profile.name_ids.record(&settings.attributes, &subject),
+            released: &released,
             token: FRESH,
         });
         Ok(Self {
@@ -168,6 +170,15 @@ impl<'a> Answer<'a> {
             "attributes": attributes,
         })
     }
+}
+
+/// The attributes with what of them goes out.
+fn released(resolved: &[Resolved]) -> Vec<Attribute> {
+    let released = resolved.iter().map(|one| Attribute {
+        values: one.released.clone(),
+        ..one.attribute.clone()
+    });
+    released.collect()
 }
 
 fn look_up(

@@ -83,7 +83,7 @@ impl Settings {
             signing_certificates: self.signing_keys.iter().map(certificate).collect(),
             encryption_certificates: self.encryption_certificates.clone(),
             want_authn_requests_signed: self.acceptance.require_signed,
-            display_name: None,
+            name_id_formats: self.relying_parties.name_ids.formats(),
             ..OwnMetadata::default()
         }
     }

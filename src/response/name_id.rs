@@ -2,7 +2,7 @@
 //! 3.4.1.1, 3.4.1.4, 8.3).
 
 use crate::attribute::pairwise::{Encoding, Salt, persistent};
-use crate::attribute::{AttributeSettings, KEY, SourceRecord, Subject, values_of};
+use crate::attribute::{Attribute, AttributeSettings, KEY, SourceRecord, Subject, values_of};
 use crate::authn::event::Event;
 use crate::saml::metadata::EntityDescriptor;
 use crate::saml::name_id::{EMAIL, NameId, NameIdPolicy, PERSISTENT, TRANSIENT, UNSPECIFIED};
@@ -45,6 +45,8 @@ pub enum Maker {
         format: String,
         /// The source attributes, the first that has a value.
         sources: Vec<String>,
+        /// From any value, and not only from those that are released as attributes too.
+        unfiltered: bool,
     },
 }
 
@@ -70,6 +72,8 @@ pub struct Asked<'a> {
     pub issuer: &'a str,
     /// The subject's source attributes.
     pub record: &'a SourceRecord,
+    /// What the relying party gets as attributes.
+    pub released: &'a [Attribute],
     /// Unpredictable and never used again: what a transient is made of.
     pub token: &'a str,
 }
@@ -88,12 +92,30 @@ impl NameIdRules {
         }
         if let Some(source) = source {
             for maker in &mut self.makers {
-                if let Maker::Attribute { sources, .. } = maker {
+                if let Maker::Attribute {
+                    sources,
+                    unfiltered,
+                    ..
+                } = maker
+                {
+                    // Who names a source for one relying party means it to have the value.
+                    *unfiltered = true;
                     *sources = vec![source.to_owned()];
                 }
             }
         }
         self
+    }
+
+    /// Every format that can be made, the wanted first.
+    pub fn formats(&self) -> Vec<String> {
+        let mut formats: Vec<String> = Vec::new();
+        for maker in &self.makers {
+            if !formats.iter().any(|known| known == maker.format()) {
+                formats.push(maker.format().to_owned());
+            }
+        }
+        formats
     }
 
     /// What NameIDs are made from: the record, and of what it lacks the user's name and attributes
@@ -124,7 +146,7 @@ impl NameIdRules {
     pub fn name_id(&self, asked: &Asked<'_>) -> Result<NameId, Event> {
         check_qualifier(&asked.request.name_id_policy, &asked.request.issuer)?;
         let found = self
-            .formats(asked)
+            .wanted(asked)
             .iter()
             .find_map(|format| self.of_format(format, asked))
             .ok_or(Event::InvalidNameIdPolicy)?;
@@ -136,7 +158,7 @@ impl NameIdRules {
 
     /// The formats that may answer, the wanted first: the one that the request insists on, else the
     /// one of the subject it names, else those of metadata in its order, else the default.
-    fn formats<'a>(&'a self, asked: &Asked<'a>) -> Vec<&'a str> {
+    fn wanted<'a>(&'a self, asked: &Asked<'a>) -> Vec<&'a str> {
         let request = asked.request;
         let named = request.name_id_policy.format.as_deref();
         let of_subject = request.subject.as_ref().map(|s| s.format.as_str());
@@ -204,8 +226,12 @@ impl Maker {
         let value = match self {
             Self::Transient => format!("_{}", asked.token),
             Self::Persistent(computed) => computed.value(asked)?,
-            Self::Attribute { format, sources } => first_value(sources, asked.record, |value| {
-                format != EMAIL || value.split('@').filter(|part| !part.is_empty()).count() == 2
+            Self::Attribute {
+                format,
+                sources,
+                unfiltered,
+            } => first_value(sources, asked.record, |id, value| {
+                (*unfiltered || asked.gets(id, value)) && (format != EMAIL || is_address(value))
             })?
             .to_owned(),
         };
@@ -235,16 +261,30 @@ impl Computed {
     }
 }
 
+impl Asked<'_> {
+    /// Whether the relying party gets this value of this attribute as it is.
+    fn gets(&self, id: &str, value: &str) -> bool {
+        let mut attributes = self.released.iter();
+        attributes.any(|one| one.id == id && one.values.iter().any(|known| known == value))
+    }
+}
+
+/// Something on each side of one `@`.
+fn is_address(value: &str) -> bool {
+    value.split('@').filter(|part| !part.is_empty()).count() == 2
+}
+
 /// The first value of the first source that has a usable one.
 fn first_value<'a>(
     sources: &[String],
     record: &'a SourceRecord,
-    usable: impl Fn(&str) -> bool,
+    usable: impl Fn(&str, &str) -> bool,
 ) -> Option<&'a str> {
+    let values_of = |id: &String| record.get(id).into_iter().flatten();
     let mut values = sources
         .iter()
-        .filter_map(|id| record.get(id))
-        .flatten()
-        .map(String::as_str);
-    values.find(|value| !value.is_empty() && value.len() <= MAX_VALUE && usable(value))
+        .flat_map(|id| values_of(id).map(move |value| (id, value.as_str())));
+    let found = values
+        .find(|(id, value)| !value.is_empty() && value.len() <= MAX_VALUE && usable(id, value));
+    found.map(|(_, value)| value)
 }

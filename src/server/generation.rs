@@ -1,7 +1,6 @@
 //! One generation of the configuration with everything made from it: immutable, swapped as a whole.
 
 use crate::config::settings::Settings;
-use crate::saml::own_metadata::OwnMetadata;
 use crate::server::back_end::password::PasswordBackEnd;
 use crate::server::back_end::{Directory, DuoClient};
 use crate::server::pages::Pages;
@@ -41,7 +40,7 @@ impl Generation {
             directory: world.back_ends.directory(&settings)?,
             password: PasswordBackEnd::start(&settings.password, Arc::clone(&world.clock))
                 .map_err(|error| format!("password threads: {error}"))?,
-            own_metadata: own_metadata(&settings).to_xml(),
+            own_metadata: settings.own_metadata().to_xml(),
             profiles: ProfileCache::default(),
             callback_paths: callback_paths(&settings),
             form_targets: form_targets(&settings),
@@ -52,23 +51,6 @@ impl Generation {
     /// A path below the base URL's.
     pub fn path(&self, below: &str) -> String {
         format!("{}{below}", self.settings.base_url.path)
-    }
-}
-
-fn own_metadata(settings: &Settings) -> OwnMetadata {
-    OwnMetadata {
-        entity_id: settings.entity_id.clone(),
-        scopes: settings.scopes.clone(),
-        base_url: settings.base_url.url.clone(),
-        signing_certificates: settings
-            .signing_keys
-            .iter()
-            .map(|key| key.certificate_base64().to_owned())
-            .collect(),
-        encryption_certificates: settings.encryption_certificates.clone(),
-        want_authn_requests_signed: settings.acceptance.require_signed,
-        display_name: None,
-        ..OwnMetadata::default()
     }
 }
 

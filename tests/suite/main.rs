@@ -19,6 +19,7 @@ mod harness;
 mod ldap;
 mod metadata_chaos;
 mod name_ids;
+mod node_sp;
 mod pysaml2_sp;
 mod remembered;
 mod restart;

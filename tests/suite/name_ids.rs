@@ -57,7 +57,7 @@ fn each_requested_format_is_honoured() {
 #[test]
 fn a_format_that_is_not_made_is_refused() {
     let (_deployment, providers) = deployed("", |_| ());
-    let verdict = log_in(&providers, 0, &format!("nameid={EMAIL}"));
+    let verdict = log_in(&providers, 0, &format!("nameid={PERSISTENT}"));
     assert!(
         verdict
             .text("second_status")

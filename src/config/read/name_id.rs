@@ -22,8 +22,7 @@ pub(super) fn read(reader: &mut Reader<'_>, salt: Option<&Salt>) -> Option<NameI
     });
     let mut names = reader.list(FORMATS);
     if names.is_empty() {
-        names.push("transient".to_owned());
-        names.extend(computed.is_some().then(|| "persistent".to_owned()));
+        names = what_can_be_made(reader, computed.is_some());
     }
     let makers: Vec<Maker> = names
         .iter()
@@ -42,10 +41,28 @@ pub(super) fn read(reader: &mut Reader<'_>, salt: Option<&Salt>) -> Option<NameI
     })
 }
 
+/// Without a list: every well-known format that there is something for.
+fn what_can_be_made(reader: &mut Reader<'_>, computed: bool) -> Vec<String> {
+    let mut has_source = |name: &str| {
+        let sources = reader.list(&format!("vestibule.nameid.{name}.attribute"));
+        !sources.is_empty()
+    };
+    let from_attributes = ["emailAddress", "unspecified"].map(|name| (name, has_source(name)));
+    let persistent = ("persistent", computed);
+    let formats = [("transient", true), persistent]
+        .into_iter()
+        .chain(from_attributes);
+    formats
+        .filter(|(_, can)| *can)
+        .map(|(name, _)| name.to_owned())
+        .collect()
+}
+
 fn maker(reader: &mut Reader<'_>, name: &str, computed: Option<&Computed>) -> Option<Maker> {
     let key = |part: &str| format!("vestibule.nameid.{name}.{part}");
     let own_format = reader.parsed(&key("format"), format);
     let sources = reader.list(&key("attribute"));
+    let unfiltered = reader.flag(&key("useUnfilteredAttributes"))?;
     let Some(format) = own_format.or_else(|| format(name)) else {
         let fix = format!("add the line `{} = URI`", key("format"));
         reader.wrong(FORMATS, name, fix);
@@ -68,6 +85,10 @@ fn maker(reader: &mut Reader<'_>, name: &str, computed: Option<&Computed>) -> Op
             reader.error(&key("attribute"), found, "names of attributes", fix);
             None
         }
-        _ => Some(Maker::Attribute { format, sources }),
+        _ => Some(Maker::Attribute {
+            format,
+            sources,
+            unfiltered,
+        }),
     }
 }

@@ -212,6 +212,8 @@ fn name_ids_are_made_as_written() {
     assert_eq!(formats(""), [TRANSIENT]);
     let salt = "idp.persistentId.salt = 0123456789abcdef\nidp.persistentId.sourceAttribute = uid\n";
     assert_eq!(formats(salt), [TRANSIENT, PERSISTENT]);
+    let mail = "vestibule.nameid.emailAddress.attribute = mail\n";
+    assert_eq!(formats(mail), [TRANSIENT, EMAIL]);
     let all = format!(
         "{salt}vestibule.nameid.formats = transient, emailAddress, own\n\
          vestibule.nameid.emailAddress.attribute = mail\n\

@@ -1,8 +1,8 @@
 //! Formats of NameIDs: what request, metadata and settings choose.
 
 use super::*;
-use crate::attribute::SourceRecord;
 use crate::attribute::pairwise::{Encoding, Salt};
+use crate::attribute::{Attribute, SourceRecord};
 use crate::authn::event::Event;
 use crate::response::name_id::{Asked, Computed, Maker, NameIdRules};
 use crate::saml::metadata::{EntityDescriptor, SpSsoDescriptor};
@@ -20,10 +20,12 @@ fn rules() -> NameIdRules {
             Maker::Attribute {
                 format: EMAIL.to_owned(),
                 sources: vec!["mail".to_owned()],
+                unfiltered: true,
             },
             Maker::Attribute {
                 format: UNSPECIFIED.to_owned(),
                 sources: vec!["uid".to_owned()],
+                unfiltered: true,
             },
         ],
         default_format: TRANSIENT.to_owned(),
@@ -58,6 +60,11 @@ fn decide(
     declared: &[&str],
     record: &SourceRecord,
 ) -> Result<NameId, Event> {
+    let released = [Attribute {
+        id: "mail".to_owned(),
+        name: "urn:mail".to_owned(),
+        values: vec!["released@example.org".to_owned()],
+    }];
     let relying_party = EntityDescriptor {
         entity_id: SP.to_owned(),
         sp: SpSsoDescriptor {
@@ -71,6 +78,7 @@ fn decide(
         relying_party: &relying_party,
         issuer: IDP,
         record,
+        released: &released,
         token: "token",
     })
 }
@@ -129,6 +137,22 @@ fn pairwise_formats_name_both_ends_and_others_neither() {
     }
     assert_eq!(ask(Some(TRANSIENT), &[]).unwrap().value, "_token");
     assert_eq!(ask(Some(EMAIL), &[]).unwrap().value, "j@example.org");
+}
+
+#[test]
+fn a_filtered_format_is_made_only_from_what_is_released() {
+    let mut rules = rules();
+    let Maker::Attribute { unfiltered, .. } = &mut rules.makers[2] else {
+        panic!("{:?}", rules.makers);
+    };
+    *unfiltered = false;
+    let mut request = request(Some("_1"));
+    request.name_id_policy.format = Some(EMAIL.to_owned());
+    let of = |mail: &[&str]| decide(&rules, &request, &[], &record(&[("mail", mail)]));
+    let both = of(&["withheld@example.org", "released@example.org"]);
+    assert_eq!(both.unwrap().value, "released@example.org");
+    let withheld = of(&["withheld@example.org"]);
+    assert_eq!(withheld, Err(Event::InvalidNameIdPolicy));
 }
 
 #[test]

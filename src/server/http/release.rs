@@ -74,6 +74,7 @@ impl Visit<'_> {
             relying_party: &self.relying_party,
             issuer: &settings.entity_id,
             record: &self.profile.name_ids.record(&settings.attributes, &subject),
+            released: &released.attributes,
             token,
         })?;
         Ok((released.attributes, name_id))

@@ -8,6 +8,7 @@ pub(crate) mod html;
 pub(crate) mod http;
 pub(crate) mod idp;
 pub(crate) mod jar;
+pub(crate) mod node;
 pub(crate) mod port;
 pub(crate) mod process;
 pub(crate) mod pysaml2;
