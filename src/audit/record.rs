@@ -54,6 +54,12 @@ pub struct Issued<'a> {
     pub encryption: Option<&'a str>,
 }
 
+/// Single sign-on by a browser, as Shibboleth calls it.
+const SSO_PROFILE: &str = "http://shibboleth.net/ns/profiles/saml2/sso/browser";
+
+/// Single sign-on of an enhanced client.
+const ECP_PROFILE: &str = "http://shibboleth.net/ns/profiles/saml2/sso/ecp";
+
 /// The SSO line of a login that succeeded.
 pub fn sso_success<'a>(
     exchange: &Exchange<'a>,
@@ -107,7 +113,7 @@ pub fn sso_refusal<'a>(
     fields.set_some(Label::InResponseTo, refusal.in_response_to.as_deref());
     fields.set(Label::Destination, refusal.acs.endpoint.location.as_str());
     let shorten = exchange.shorten_bindings;
-    fields.set(Label::InboundBinding, binding(inbound, shorten));
+    of_binding(&mut fields, inbound, shorten);
     let outbound = refusal.acs.endpoint.binding;
     fields.set(Label::OutboundBinding, binding(outbound, shorten));
     fields.set(Label::Event, refusal.event);
@@ -124,8 +130,9 @@ pub fn sso_local<'a>(
 ) -> Fields<'a> {
     let mut fields = exchange_fields(exchange);
     fields.set_some(Label::RelyingParty, refusal.claimed_issuer.as_deref());
-    let inbound = inbound.map(|inbound| binding(inbound, exchange.shorten_bindings));
-    fields.set_some(Label::InboundBinding, inbound);
+    if let Some(inbound) = inbound {
+        of_binding(&mut fields, inbound, exchange.shorten_bindings);
+    }
     fields.set(Label::Event, refusal.event);
     fields.set(Label::Why, refusal.reason);
     fields
@@ -223,10 +230,7 @@ fn exchange_fields<'a>(exchange: &Exchange<'a>) -> Fields<'a> {
     fields.set(Label::StartTime, format_millis(exchange.started));
     fields.set(Label::EventTime, format_millis(exchange.now));
     fields.set(Label::IdentityProvider, exchange.issuer);
-    fields.set(
-        Label::Profile,
-        "http://shibboleth.net/ns/profiles/saml2/sso/browser",
-    );
+    fields.set(Label::Profile, SSO_PROFILE);
     fields.set(Label::Protocol, "urn:oasis:names:tc:SAML:2.0:protocol");
     fields.set_some(Label::Session, exchange.session);
     fields.set(Label::Transaction, exchange.transaction);
@@ -239,7 +243,7 @@ fn of_request<'a>(fields: &mut Fields<'a>, request: &'a AuthnRequest, shorten: b
     fields.set_some(Label::InResponseTo, request.id.as_deref());
     fields.set_some(Label::RequestTime, request.issue_instant.map(format_millis));
     fields.set_some(Label::RelayState, request.relay_state.as_deref());
-    fields.set(Label::InboundBinding, binding(request.binding, shorten));
+    of_binding(fields, request.binding, shorten);
     let outbound = &request.acs.endpoint;
     fields.set(Label::OutboundBinding, binding(outbound.binding, shorten));
     fields.set(Label::Destination, outbound.location.as_str());
@@ -256,6 +260,14 @@ fn of_request<'a>(fields: &mut Fields<'a>, request: &'a AuthnRequest, shorten: b
         fields.set(Label::RequestedOperator, requested.comparison.as_str());
         let classes = requested.classes.iter().map(|class| short(class.as_str()));
         fields.set_all(Label::RequestedPrincipals, classes);
+    }
+}
+
+/// How a request came, which also tells the profile: over SOAP come enhanced clients alone.
+fn of_binding(fields: &mut Fields<'_>, inbound: Binding, shorten: bool) {
+    fields.set(Label::InboundBinding, binding(inbound, shorten));
+    if inbound == Binding::Soap {
+        fields.set(Label::Profile, ECP_PROFILE);
     }
 }
 

@@ -5,7 +5,7 @@ use crate::config::ldap::{LdapDirectorySettings, LdapPasswordSettings, PasswordV
 use crate::config::metadata::MetadataSettings;
 use crate::duo::integration::Integration;
 use crate::saml::key::SigningKey;
-use crate::saml::own_metadata::OwnMetadata;
+use crate::saml::own_metadata::{OwnMetadata, OwnProfiles};
 use crate::saml::request::Acceptance;
 use ipnet::IpNet;
 use std::net::SocketAddr;
@@ -49,6 +49,8 @@ pub struct Settings {
     pub relying_parties: crate::config::relying_party::Profiles,
     /// What users are asked before their attributes go out.
     pub consent: crate::attribute::consent::ConsentSettings,
+    /// `vestibule.ecp.enabled`: whether enhanced clients are served.
+    pub ecp: bool,
     /// What our responses look like.
     pub response: crate::response::ResponseSettings,
     /// What is audited and how.
@@ -84,6 +86,10 @@ impl Settings {
             encryption_certificates: self.encryption_certificates.clone(),
             want_authn_requests_signed: self.acceptance.require_signed,
             name_id_formats: self.relying_parties.name_ids.formats(),
+            profiles: OwnProfiles {
+                ecp: self.ecp,
+                ..OwnProfiles::default()
+            },
             ..OwnMetadata::default()
         }
     }

@@ -17,7 +17,16 @@ pub struct Delivery<'a> {
     pub channel_bindings: &'a [ChannelBindings],
 }
 
-impl Delivery<'_> {
+impl<'a> Delivery<'a> {
+    /// Delivery to this endpoint, with nothing confirmed to the client.
+    pub fn to(assertion_consumer_service_url: &'a str) -> Self {
+        Self {
+            assertion_consumer_service_url,
+            request_authenticated: false,
+            channel_bindings: &[],
+        }
+    }
+
     /// The envelope around a Response, be it a success or an error.
     pub fn envelope(&self, response: &str) -> String {
         soap::envelope(Some(&|w| self.write(w)), response)

@@ -3,7 +3,7 @@
 //! One message in the Body, and no header that we would have to understand and do not.
 
 use crate::saml::binding::Binding;
-use crate::saml::proof::Received;
+use crate::saml::proof::{self, Received};
 use crate::saml::xml::namespace::Namespace;
 use crate::saml::xml::reader::{self, Element, Limits, Node};
 use crate::saml::xml::writer::Writer;
@@ -141,6 +141,11 @@ impl Envelope {
             .elements()
             .next()
             .expect("parse saw exactly one element")
+    }
+
+    /// Who the message says it is from, unproved: enough to fetch metadata by, and for nothing else.
+    pub fn claimed_issuer(&self) -> Option<String> {
+        proof::issuer(self.message()).ok()
     }
 
     /// The header blocks of one name.

@@ -76,7 +76,7 @@ impl Live {
 }
 
 /// What the browser must be told.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Kept {
     /// A new secret for the cookie, if it changed.
     pub cookie: Option<String>,

@@ -131,6 +131,7 @@ impl Walk {
             terms: terms.clone(),
             earlier: earlier.clone(),
             remembered: remembered.clone(),
+            presented: None,
         };
         Self {
             pages: 0,

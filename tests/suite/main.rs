@@ -14,6 +14,7 @@ mod duo_clients;
 mod duo_import;
 mod duo_outage;
 mod duo_web;
+mod ecp;
 mod first_hour;
 mod harness;
 mod ldap;

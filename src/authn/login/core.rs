@@ -1,7 +1,7 @@
 //! What a login knows, whatever state it is in.
 
 use super::remembered::Remember;
-use super::values::{Failure, Start, Terms};
+use super::values::{Failure, Presented, Start, Terms};
 use crate::authn::event::Event;
 use crate::authn::evidence::DuoVerified;
 use crate::authn::facts::{FactKey, FactValue, RelyingPartyFacts, RequestFacts};
@@ -38,6 +38,9 @@ pub(super) struct Core {
     pub(super) remember: Remember,
     /// The fresh result after which this browser is to be remembered.
     pub(super) to_remember: Option<Box<DuoVerified>>,
+    /// Until the flow that it is for has taken it.
+    #[serde(skip)]
+    pub(super) presented: Option<Presented>,
     /// Lines for the process log, until the turn that made them ends.
     #[serde(skip)]
     pub(super) notes: Vec<String>,
@@ -63,6 +66,7 @@ impl Core {
             remembered: start.remembered.map(Box::new),
             remember: Remember::No,
             to_remember: None,
+            presented: start.presented,
             notes: Vec::new(),
         };
         (core, start.earlier)

@@ -107,22 +107,28 @@ impl Run<'_> {
         preferred.find_map(|class| held.get(class))
     }
 
-    /// IsPassive: no page is ever shown (invariant 8), whatever the flows want.
     pub(super) fn show(self, page: Page, state: State) -> Turn {
-        if self.core.request.is_passive {
-            return self.fail(Event::NoPassive);
+        match self.pageless() {
+            Some(event) => self.fail(event),
+            None => self.pause(|login| Step::Show(page, login), state),
         }
-        if self.core.request.non_browser {
-            return self.fail(Event::RequestUnsupported);
-        }
-        self.pause(|login| Step::Show(page, login), state)
     }
 
     pub(super) fn redirect(self, url: String, state: State) -> Turn {
-        if self.core.request.is_passive {
-            return self.fail(Event::NoPassive);
+        match self.pageless() {
+            Some(event) => self.fail(event),
+            None => self.pause(|login| Step::Redirect(url, login), state),
         }
-        self.pause(|login| Step::Redirect(url, login), state)
+    }
+
+    /// How a login ends that may see no page: IsPassive (invariant 8), or a client that is no
+    /// browser (attack S48), whatever the flows want.
+    pub(super) fn pageless(&self) -> Option<Event> {
+        let request = &self.core.request;
+        if request.is_passive {
+            return Some(Event::NoPassive);
+        }
+        request.non_browser.then_some(Event::RequestUnsupported)
     }
 
     pub(super) fn call(self, call: Call, state: State) -> Turn {

@@ -15,7 +15,8 @@ mod values;
 
 pub use values::{
     Answer, Call, Callback, CallbackOutcome, DuoProblem, DuoRecord, Expiry, Failure, Form, Input,
-    Page, PasswordAnswer, PasswordProblem, Record, Start, Step, Success, Terms, Turn, Verdict,
+    Page, PasswordAnswer, PasswordProblem, Presented, Record, Start, Step, Success, Terms, Turn,
+    Verdict,
 };
 
 use crate::authn::event::Event;

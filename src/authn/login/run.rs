@@ -333,7 +333,10 @@ impl<'a> Run<'a> {
     pub(super) fn run(mut self, flow: FlowId) -> Turn {
         *self.core.attempts.entry(flow).or_insert(0) += 1;
         match flow {
-            FlowId::Password => self.after_password(password::start()),
+            FlowId::Password => {
+                let next = password::start(&mut self.ground());
+                self.after_password(next)
+            }
             FlowId::DuoOidc => {
                 let next = duo_oidc::start(&mut self.ground());
                 self.after_duo(next)
@@ -379,8 +382,6 @@ impl<'a> Run<'a> {
     /// where Duo is down; else the page offers a way back.
     fn troubled(mut self, stage: Stage, trouble: Trouble, flow: duo_oidc::State) -> Turn {
         let Trouble { event, outage } = trouble;
-        let request = &self.core.request;
-        let pageless = request.is_passive || request.non_browser;
         // While Duo is down this flow could not do it and another might, which is ReselectFlow too.
         let events = if outage {
             &[event, Event::ReselectFlow][..]
@@ -404,7 +405,7 @@ impl<'a> Run<'a> {
                 .note("Duo is down; the fail mode is open".to_owned());
             return self.finish(left);
         }
-        if pageless {
+        if self.pageless().is_some() {
             return self.decide(left);
         }
         let page = duo_oidc::current_page(&flow, &self.ground());

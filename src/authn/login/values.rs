@@ -32,6 +32,17 @@ pub struct Start {
     pub earlier: Vec<FactorResult>,
     /// This browser, if it was remembered.
     pub remembered: Option<BrowserRemembered>,
+    /// What a client without a browser brought along, for it cannot be asked.
+    pub presented: Option<Presented>,
+}
+
+/// What a client without a browser proves its user by (HTTP Basic). It is never stored.
+#[derive(Clone, Debug)]
+pub struct Presented {
+    /// As typed.
+    pub username: String,
+    /// As typed.
+    pub password: Secret,
 }
 
 /// What the operator demands for one relying party (`vestibule.rp.NAME.*`).

@@ -34,7 +34,8 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
     let operation = operation::read(reader);
     let rules = rules(reader, identity.base_url.as_ref());
     let keys = saml::keys(reader);
-    let acceptance = saml::acceptance(reader, identity.base_url.as_ref());
+    let ecp = reader.flag("vestibule.ecp.enabled");
+    let acceptance = saml::acceptance(reader, identity.base_url.as_ref(), ecp);
     let encryption = saml::encryption(reader);
     let response = saml::response(reader);
     let salt = attributes::salt(reader);
@@ -72,6 +73,7 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
         attributes: attributes?,
         relying_parties: relying_parties?,
         consent: consent?,
+        ecp: ecp?,
         response: response?,
         audit: audit?,
         logging: operation.logging,

@@ -6,7 +6,7 @@ use crate::response::ResponseSettings;
 use crate::saml::encryption::{EncryptionPolicy, EncryptionSettings};
 use crate::saml::key::{DecryptionKey, SigningKey};
 use crate::saml::metadata::AnswerBy;
-use crate::saml::own_metadata::SSO_ENDPOINTS;
+use crate::saml::own_metadata::{ECP_ENDPOINT, SSO_ENDPOINTS};
 use crate::saml::request::Acceptance;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -134,14 +134,17 @@ fn sealer_key(line: &str) -> Option<SealerKey> {
 pub(super) fn acceptance(
     reader: &mut Reader<'_>,
     base_url: Option<&BaseUrl>,
+    ecp: Option<bool>,
 ) -> Option<Acceptance> {
     let clock_skew = reader.duration("idp.policy.clockSkew");
     let message_lifetime = reader.duration("idp.policy.messageLifetime");
     let require_signed = reader.flag("vestibule.saml.requireSignedRequests");
     let base = &base_url?.url;
+    let ecp = ecp?.then_some(ECP_ENDPOINT);
     let destinations = SSO_ENDPOINTS
-        .iter()
-        .map(|(binding, path)| (*binding, format!("{base}{path}")));
+        .into_iter()
+        .chain(ecp)
+        .map(|(binding, path)| (binding, format!("{base}{path}")));
     Some(Acceptance {
         destinations: destinations.collect(),
         clock_skew: clock_skew?,

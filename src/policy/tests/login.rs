@@ -177,6 +177,7 @@ impl Case {
             terms: Terms::default(),
             earlier,
             remembered: None,
+            presented: None,
         })
     }
 }

@@ -62,9 +62,14 @@ impl Visit<'_> {
                 let verdict = Verdict::Success(interview.success);
                 self.finish(verdict, records).await
             }
-            Some(_) if self.asked.request.is_passive => {
+            Some(_) if self.asked.request.is_passive || self.is_enhanced_client() => {
+                let event = if self.asked.request.is_passive {
+                    Event::NoPassive
+                } else {
+                    Event::AccessDenied
+                };
                 let why = "the user would have to be asked for consent";
-                let failure = failure(Event::NoPassive, &interview.success, why);
+                let failure = failure(event, &interview.success, why);
                 self.finish(Verdict::Failure(failure), records).await
             }
             Some(question) => self.wait(interview, question, records).await,

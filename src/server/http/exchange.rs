@@ -12,7 +12,7 @@ use crate::server::http::reply::Cookie;
 use crate::server::session::Sessions;
 use crate::server::world::hex;
 use actix_web::HttpRequest;
-use actix_web::http::header;
+use actix_web::http::{Method, header};
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -41,6 +41,14 @@ pub struct Browser {
 }
 
 impl Browser {
+    /// A client that is no browser: nothing is bound to it, and no cookie set.
+    pub fn none() -> Self {
+        Self {
+            secret: String::new(),
+            fresh: false,
+        }
+    }
+
     /// What the store keeps.
     pub fn hash(&self) -> BrowserHash {
         BrowserHash::of(&self.secret)
@@ -65,6 +73,11 @@ impl Exchange {
             generation,
             request,
         }
+    }
+
+    /// The method.
+    pub fn method(&self) -> &Method {
+        self.request.method()
     }
 
     /// The raw query.

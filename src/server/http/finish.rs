@@ -4,11 +4,14 @@
 use crate::audit::Issued;
 use crate::authn::event::Event;
 use crate::authn::login::{Failure, Record, Success, Verdict};
+use crate::response::ecp::Delivery;
 use crate::response::{self, Assertion, Encryption, Statement};
 use crate::saml::encryption::Recipient;
 use crate::saml::metadata::MetadataResolver as _;
+use crate::saml::soap::FaultCode;
 use crate::server::conversation::{Execution, Finished};
 use crate::server::http::reply::{Cookie, Fault, Reply};
+use crate::server::http::soap_ecp;
 use crate::server::http::visit::{Place, Visit, execution_url};
 use crate::server::pages::View;
 use crate::server::session::{Kept, Participant, Ticket, later};
@@ -184,8 +187,12 @@ impl Visit<'_> {
         xml.map_err(|error| Fault::Defect(error.to_string()))
     }
 
-    /// A session that was ended meanwhile takes this login with it.
+    /// A session that was ended meanwhile takes this login with it. A client without a browser
+    /// brings its credentials each time and needs none.
     async fn keep(&self, success: &Success, told: (Ticket, Participant)) -> Result<Kept, Fault> {
+        if self.is_enhanced_client() {
+            return Ok(Kept::default());
+        }
         let address = self.exchange.client.proven;
         let sessions = self.exchange.sessions();
         let kept = sessions.keep(&success.result, self.live.as_ref(), told, address);
@@ -197,6 +204,10 @@ impl Visit<'_> {
     fn fail(&self, failure: &Failure) -> Result<Reply, Fault> {
         if failure.event == Event::RuntimeException || !self.still_registered() {
             self.journal().failure(&self.asked, failure, None)?;
+            if self.is_enhanced_client() {
+                let event = failure.event.as_str();
+                return Ok(Reply::soap_fault(FaultCode::Server, event));
+            }
             return Ok(Reply::login_error(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 failure.event.as_str(),
@@ -223,10 +234,19 @@ impl Visit<'_> {
     }
 
     fn deliver(&self, xml: &str) -> Reply {
+        let request = &self.asked.request;
+        if self.is_enhanced_client() {
+            let delivery = Delivery {
+                assertion_consumer_service_url: &request.acs.endpoint.location,
+                request_authenticated: request.signed,
+                channel_bindings: &self.channel_bindings,
+            };
+            return soap_ecp::deliver(&delivery, xml);
+        }
         let view = View::Respond {
-            destination: self.asked.request.acs.endpoint.location.clone(),
+            destination: request.acs.endpoint.location.clone(),
             saml_response: STANDARD.encode(xml),
-            relay_state: self.asked.request.relay_state.clone(),
+            relay_state: request.relay_state.clone(),
         };
         Reply::login_page(view, &self.asked.transaction, self.service())
     }

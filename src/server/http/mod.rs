@@ -17,12 +17,14 @@ pub mod parameters;
 mod release;
 pub mod remembered;
 pub mod reply;
+pub mod soap_ecp;
 pub mod sso;
 pub mod sso_post;
 pub mod sso_redirect;
 pub mod sso_unsolicited;
 pub mod visit;
 
+use crate::saml::own_metadata::ECP_ENDPOINT;
 use crate::server::app::App;
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::web::{Bytes, Data, Payload};
@@ -39,9 +41,19 @@ const BODY_TIME: Duration = Duration::from_secs(20);
 
 /// Every request comes here.
 pub async fn dispatch(request: HttpRequest, payload: Payload, app: Data<App>) -> HttpResponse {
-    let method = request.method().clone();
     let exchange = Exchange::new(app.into_inner(), request);
-    let answer = match method {
+    if exchange.path().ends_with(ECP_ENDPOINT.1) {
+        // A client that hangs up must not take the login, and the line about it, along.
+        let answer = actix_web::rt::spawn(answer(exchange, payload));
+        return answer
+            .await
+            .unwrap_or_else(|_| HttpResponse::InternalServerError().finish());
+    }
+    answer(exchange, payload).await
+}
+
+async fn answer(exchange: Exchange, payload: Payload) -> HttpResponse {
+    let answer = match *exchange.method() {
         Method::GET => get(&exchange).await,
         Method::POST => match body(&exchange, payload).await {
             Ok(body) => post(&exchange, &body).await,
@@ -60,6 +72,7 @@ enum Route<'p> {
     RedirectSso,
     PostSso,
     UnsolicitedSso,
+    SoapEcp,
     DuoCallback,
     OwnMetadata,
     Live,
@@ -82,6 +95,7 @@ fn route(exchange: &Exchange) -> Result<Route<'_>, Fault> {
         "/profile/SAML2/Redirect/SSO" => Ok(Route::RedirectSso),
         "/profile/SAML2/POST/SSO" => Ok(Route::PostSso),
         "/profile/SAML2/Unsolicited/SSO" => Ok(Route::UnsolicitedSso),
+        path if path == ECP_ENDPOINT.1 && generation.settings.ecp => Ok(Route::SoapEcp),
         "/shibboleth" => Ok(Route::OwnMetadata),
         "/health/live" => Ok(Route::Live),
         "/health/ready" => Ok(Route::Ready),
@@ -116,7 +130,7 @@ async fn get(exchange: &Exchange) -> Result<Reply, Fault> {
         Route::Remembered => admin_remembered::list(exchange).await,
         Route::Account => account::show(exchange).await,
         Route::Static(name) => documents::asset(exchange, name),
-        Route::PostSso | Route::Reload => Err(METHOD_NOT_ALLOWED),
+        Route::PostSso | Route::SoapEcp | Route::Reload => Err(METHOD_NOT_ALLOWED),
     }
 }
 
@@ -125,6 +139,7 @@ async fn post(exchange: &Exchange, body: &[u8]) -> Result<Reply, Fault> {
         Route::RedirectSso | Route::PostSso | Route::UnsolicitedSso => {
             post_login(exchange, body).await
         }
+        Route::SoapEcp => Ok(soap_ecp::receive(exchange, body).await),
         Route::Reload => admin_reload::receive(exchange).await,
         Route::Remembered => admin_remembered::revoke(exchange, body).await,
         Route::Account => account::change(exchange, body).await,

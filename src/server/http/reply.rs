@@ -1,6 +1,7 @@
 //! What is answered, as a value; one place turns it into HTTP and adds the headers that protect it.
 
 use crate::saml::request::LocalRefusal;
+use crate::saml::soap::{self, FaultCode, SoapError};
 use crate::server::http::exchange::Exchange;
 use crate::server::pages::{Frame, ServiceView, View};
 use crate::server::storage::StorageError;
@@ -23,6 +24,7 @@ pub struct Reply {
 enum Content {
     Page(Box<Page>),
     SeeOther(String),
+    Challenge,
     Octets {
         content_type: &'static str,
         octets: Vec<u8>,
@@ -105,15 +107,11 @@ impl Fault {
 
     /// The page that explains it.
     pub fn reply(self) -> Reply {
+        self.log();
         let error = |status, problem: &str| Reply::error(status, problem, None);
         match self {
             Self::Storage(StorageError::Full) => error(StatusCode::SERVICE_UNAVAILABLE, "Busy"),
-            Self::Storage(reason) => {
-                tracing::error!(%reason, "storage");
-                error(StatusCode::SERVICE_UNAVAILABLE, "RuntimeException")
-            }
-            Self::Audit => {
-                tracing::error!("refused: the audit cannot be written");
+            Self::Storage(_) | Self::Audit => {
                 error(StatusCode::SERVICE_UNAVAILABLE, "RuntimeException")
             }
             Self::Expired(status) => Reply::page(status, View::Expired {}),
@@ -121,10 +119,31 @@ impl Fault {
                 Reply::error(StatusCode::BAD_REQUEST, event, Some(transaction))
             }
             Self::Request(status, problem) => error(status, problem),
-            Self::Defect(reason) => {
-                tracing::error!(reason, "defect");
-                error(StatusCode::INTERNAL_SERVER_ERROR, "RuntimeException")
-            }
+            Self::Defect(_) => error(StatusCode::INTERNAL_SERVER_ERROR, "RuntimeException"),
+        }
+    }
+
+    /// The same for a client that reads no pages.
+    pub fn soap_reply(self) -> Reply {
+        let reason = match self {
+            Self::Request(..) => return self.reply(),
+            Self::Refused { event, .. } => event,
+            Self::Expired(_) => "the login is gone",
+            Self::Storage(_) | Self::Audit | Self::Defect(_) => "the service is not available",
+        };
+        self.log();
+        Reply::soap_fault(FaultCode::Server, reason)
+    }
+
+    fn log(&self) {
+        match self {
+            Self::Storage(StorageError::Full)
+            | Self::Expired(_)
+            | Self::Refused { .. }
+            | Self::Request(..) => {}
+            Self::Storage(reason) => tracing::error!(%reason, "storage"),
+            Self::Audit => tracing::error!("refused: the audit cannot be written"),
+            Self::Defect(reason) => tracing::error!(reason, "defect"),
         }
     }
 }
@@ -170,6 +189,22 @@ impl Reply {
     /// 303: fetch this with GET. Never 307, which would send a password on.
     pub fn see_other(url: String) -> Self {
         Self::of(StatusCode::SEE_OTHER, Content::SeeOther(url))
+    }
+
+    /// 401: credentials are wanted by HTTP Basic (RFC 7617).
+    pub fn challenge() -> Self {
+        Self::of(StatusCode::UNAUTHORIZED, Content::Challenge)
+    }
+
+    /// A SOAP envelope.
+    pub fn soap(status: StatusCode, envelope: String) -> Self {
+        Self::document(status, "text/xml; charset=utf-8", envelope.into_bytes())
+    }
+
+    /// A SOAP fault. SOAP 1.1 section 6.2: over HTTP it comes with 500, whoever is to blame.
+    pub fn soap_fault(code: FaultCode, reason: &'static str) -> Self {
+        let fault = soap::fault(&SoapError { code, reason });
+        Self::soap(StatusCode::INTERNAL_SERVER_ERROR, fault)
     }
 
     /// A small document of our own.
@@ -239,6 +274,13 @@ pub fn respond(exchange: &Exchange, answer: Result<Reply, Fault>) -> HttpRespons
         Content::SeeOther(url) => response
             .insert_header((header::CACHE_CONTROL, "no-store"))
             .insert_header((header::LOCATION, url))
+            .finish(),
+        Content::Challenge => response
+            .insert_header((header::CACHE_CONTROL, "no-store"))
+            .insert_header((
+                header::WWW_AUTHENTICATE,
+                "Basic realm=\"Identity Provider\", charset=\"UTF-8\"",
+            ))
             .finish(),
         Content::Octets {
             content_type,

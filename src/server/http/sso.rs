@@ -3,14 +3,17 @@
 use crate::authn::event::Event;
 use crate::config::relying_party::ProfileId;
 use crate::response;
+use crate::response::ecp::Delivery;
 use crate::saml::binding::{Binding, BindingError, Inbound};
 use crate::saml::metadata::EntityDescriptor;
 use crate::saml::request::{
     AuthnRequest, LocalRefusal, Refusal, RelyingPartyRefusal, accept, claimed_issuer,
 };
+use crate::saml::soap::FaultCode;
 use crate::server::conversation::Asked;
 use crate::server::http::exchange::Exchange;
 use crate::server::http::reply::{Fault, Reply};
+use crate::server::http::soap_ecp;
 use crate::server::journal::{Journal, Who};
 use crate::server::pages::View;
 use crate::server::replay::Sighting;
@@ -46,17 +49,22 @@ impl<'e> Arrival<'e> {
                 claimed_issuer: None,
             }))
         })?;
-        let metadata = &self.exchange.app.metadata;
         // Reading the message twice is worth it only where somebody is to be asked.
-        if metadata.current().asks_services()
-            && let Some(issuer) = claimed_issuer(&inbound)
-        {
-            metadata.prepare(&issuer, self.exchange.now).await;
+        if self.exchange.app.metadata.current().asks_services() {
+            self.prepare(claimed_issuer(&inbound)).await;
         }
-        let metadata = metadata.current();
+        let metadata = self.exchange.app.metadata.current();
         let acceptance = &self.exchange.generation.settings.acceptance;
         let accepted = accept(&inbound, &*metadata, acceptance, self.exchange.now);
         self.take(accepted)
+    }
+
+    /// Has the metadata of who claims to ask fetched, where it is fetched on demand.
+    pub async fn prepare(&self, issuer: Option<String>) {
+        if let Some(issuer) = issuer {
+            let metadata = &self.exchange.app.metadata;
+            metadata.prepare(&issuer, self.exchange.now).await;
+        }
     }
 
     /// Takes a proved request, once.
@@ -93,9 +101,10 @@ impl<'e> Arrival<'e> {
             .exchange
             .profile(relying_party)
             .map_err(Refusal::Local)?;
-        let asked = match request.id {
-            Some(_) => ProfileId::Sso,
-            None => ProfileId::Unsolicited,
+        let asked = match (self.binding, &request.id) {
+            (Binding::Soap, _) => ProfileId::Ecp,
+            (_, Some(_)) => ProfileId::Sso,
+            (_, None) => ProfileId::Unsolicited,
         };
         let reason = if !profile.allows(asked) {
             "this relying party may not use this profile"
@@ -127,6 +136,10 @@ impl<'e> Arrival<'e> {
         let journal = self.journal();
         let answer = match refusal {
             Refusal::Local(refusal) => match journal.local(&refusal, Some(self.binding)) {
+                // Whoever runs the client cannot look at our page, and needs to know.
+                Ok(()) if self.binding == Binding::Soap => {
+                    Ok(Reply::soap_fault(FaultCode::Client, refusal.reason))
+                }
                 Ok(()) => Err(Fault::refused(&refusal, &self.transaction)),
                 Err(error) => Err(error.into()),
             },
@@ -135,7 +148,10 @@ impl<'e> Arrival<'e> {
                 Err(error) => Err(error.into()),
             },
         };
-        answer.unwrap_or_else(Fault::reply)
+        answer.unwrap_or_else(|fault| match self.binding {
+            Binding::Soap => fault.soap_reply(),
+            _ => fault.reply(),
+        })
     }
 
     fn answer(&self, refusal: &RelyingPartyRefusal) -> Result<Reply, Fault> {
@@ -146,6 +162,10 @@ impl<'e> Arrival<'e> {
         let id = format!("_{}", world.id());
         let xml = response::error(refusal, &settings.entity_id, &id, world.now(), key)
             .map_err(|error| Fault::Defect(error.to_string()))?;
+        if refusal.acs.endpoint.binding == Binding::Paos {
+            let delivery = Delivery::to(&refusal.acs.endpoint.location);
+            return Ok(soap_ecp::deliver(&delivery, &xml));
+        }
         let view = View::Respond {
             destination: refusal.acs.endpoint.location.clone(),
             saml_response: STANDARD.encode(xml),

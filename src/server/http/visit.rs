@@ -5,10 +5,13 @@
 use crate::authn::event::Event;
 use crate::authn::facts::RequestFacts;
 use crate::authn::login::{
-    Answer, Call, DuoProblem, Expiry, Input, Login, Page, PasswordProblem, Record, Start, Step,
+    Answer, Call, DuoProblem, Expiry, Input, Login, Page, PasswordProblem, Presented, Record, Start,
+    Step,
 };
+use crate::authn::remembered::BrowserRemembered;
 use crate::config::relying_party::Profile;
 use crate::saml::binding::Binding;
+use crate::saml::ecp::ChannelBindings;
 use crate::saml::metadata::{EntityDescriptor, MetadataResolver as _};
 use crate::saml::request::{AuthnRequest, LocalRefusal};
 use crate::server::conversation::{Asked, Conversation, Execution};
@@ -40,6 +43,8 @@ pub struct Visit<'e> {
     pub browser: Browser,
     /// What its forms carry.
     pub csrf: String,
+    /// What an enhanced client's answer confirms.
+    pub channel_bindings: Vec<ChannelBindings>,
 }
 
 /// Where a login stands in the store.
@@ -73,6 +78,26 @@ impl<'e> Visit<'e> {
         place: Place,
         csrf: String,
     ) -> Result<Self, Fault> {
+        let mut visit = Self::of_enhanced_client(exchange, asked, Vec::new()).await?;
+        if let Some(secret) = exchange.session_secret() {
+            let sessions = exchange.sessions();
+            visit.live = sessions.find(secret, exchange.client.proven).await?;
+        }
+        Ok(Self {
+            browser: exchange.browser(),
+            place,
+            csrf,
+            ..visit
+        })
+    }
+
+    /// Takes up the login of a client that is no browser: it has no session and no cookie, and its
+    /// login never waits in the store.
+    pub async fn of_enhanced_client(
+        exchange: &'e Exchange,
+        asked: Asked,
+        channel_bindings: Vec<ChannelBindings>,
+    ) -> Result<Self, Fault> {
         let metadata = &exchange.app.metadata;
         metadata.prepare(&asked.request.issuer, exchange.now).await;
         let metadata = metadata.current();
@@ -81,27 +106,35 @@ impl<'e> Visit<'e> {
             .ok_or_else(|| unknown(&asked))?;
         let profile = exchange.profile(&relying_party);
         let profile = profile.map_err(|refusal| Fault::refused(&refusal, &asked.transaction))?;
-        let live = match exchange.session_secret() {
-            Some(secret) => {
-                let sessions = exchange.sessions();
-                sessions.find(secret, exchange.client.proven).await?
-            }
-            None => None,
-        };
         Ok(Self {
-            browser: exchange.browser(),
             exchange,
             asked,
             relying_party,
             profile,
-            live,
-            place,
-            csrf,
+            live: None,
+            place: Place::New,
+            browser: Browser::none(),
+            csrf: String::new(),
+            channel_bindings,
         })
     }
 
     /// Begins the login, or begins it again from its request.
     pub async fn begin(self) -> Result<Reply, Fault> {
+        let remembered = self.exchange.remembered_browser().await?;
+        self.start(remembered, None).await
+    }
+
+    /// Begins the login of a client that is no browser with what it brought along.
+    pub async fn begin_with(self, presented: Presented) -> Result<Reply, Fault> {
+        self.start(None, Some(presented)).await
+    }
+
+    async fn start(
+        self,
+        remembered: Option<BrowserRemembered>,
+        presented: Option<Presented>,
+    ) -> Result<Reply, Fault> {
         if !self.exchange.app.world.audit.ready() {
             return Err(Fault::Audit);
         }
@@ -112,7 +145,8 @@ impl<'e> Visit<'e> {
             default_classes: self.profile.default_classes.clone(),
             terms: self.profile.terms.clone(),
             earlier: self.live.as_ref().map(Live::earlier).unwrap_or_default(),
-            remembered: self.exchange.remembered_browser().await?,
+            remembered,
+            presented,
         };
         let login = Login::new(start, &self.exchange.generation.settings.rules);
         self.advance(login, Input::Begin).await
@@ -167,6 +201,11 @@ impl<'e> Visit<'e> {
         }
     }
 
+    /// Whether the client is no browser: only such a one is answered by PAOS.
+    pub(super) fn is_enhanced_client(&self) -> bool {
+        self.asked.request.acs.endpoint.binding == Binding::Paos
+    }
+
     /// Who asks, for a page.
     pub fn service(&self) -> ServiceView {
         let language = self
@@ -190,6 +229,9 @@ impl<'e> Visit<'e> {
     /// Stores the login and lets the browser go; the request that was slower sees what the faster
     /// one left.
     async fn park(self, login: Login, records: Vec<Record>, wait: Wait) -> Result<Reply, Fault> {
+        if self.is_enhanced_client() {
+            return Err(Fault::Defect("a client without a browser waits".to_owned()));
+        }
         let state = login.pending_state().map(str::to_owned);
         let (id, won) = self.store(&self.open(login)).await?;
         let kept = records
@@ -323,7 +365,7 @@ impl<'e> Visit<'e> {
             is_passive: request.is_passive,
             signed: request.signed,
             binding: request.binding.uri().to_owned(),
-            non_browser: false,
+            non_browser: self.is_enhanced_client(),
             origin: self.exchange.origin(),
             client_ip: self.exchange.client.proven,
             user_agent: self.exchange.user_agent().to_owned(),

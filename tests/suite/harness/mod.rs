@@ -3,6 +3,7 @@
 
 pub(crate) mod browser;
 pub(crate) mod duo;
+pub(crate) mod ecp;
 pub(crate) mod home;
 pub(crate) mod html;
 pub(crate) mod http;

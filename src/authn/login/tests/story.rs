@@ -150,6 +150,7 @@ pub(super) struct Story {
     pub(super) starts: u32,
     pub(super) attributes: FactValue,
     pub(super) remembered: Option<BrowserRemembered>,
+    pub(super) presented: Option<Presented>,
 }
 
 pub(super) enum Told {
@@ -171,6 +172,7 @@ impl Story {
             starts: 1,
             attributes: FactValue::Unknown,
             remembered: None,
+            presented: None,
         }
     }
 
@@ -191,6 +193,7 @@ impl Story {
             terms: Terms::default(),
             earlier,
             remembered: self.remembered.take(),
+            presented: self.presented.take(),
         };
         self.login = Some(Login::new(start, &self.rules));
         self.tell(Input::Begin)

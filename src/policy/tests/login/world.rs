@@ -272,6 +272,7 @@ impl World<'_> {
             terms: Terms::default(),
             earlier: Vec::new(),
             remembered: None,
+            presented: None,
         };
         match earlier.walk(start)?.ending {
             Ending::Success { factors, .. } => Ok(factors.into_values().collect()),

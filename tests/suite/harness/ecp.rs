@@ -1,0 +1,174 @@
+//! A client without a browser: it speaks to the IdP in SOAP, every octet as a test wants it.
+
+use super::browser::Person;
+use super::http::{self, Request};
+use super::idp::Deployment;
+use super::relying_party::{self, RelyingParty};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use std::fs;
+use std::process::Command;
+use url::Url;
+
+pub(crate) const PATH: &str = "/profile/SAML2/SOAP/ECP";
+const CHANNEL_BINDINGS: &str = "urn:oasis:names:tc:SAML:protocol:ext:channel-binding";
+
+/// Where this relying party takes answers that come by such a client.
+pub(crate) fn acs(party: &RelyingParty) -> String {
+    party.acs.replace("/acs", "/paos")
+}
+
+/// Its metadata, with that endpoint.
+pub(crate) fn metadata(party: &RelyingParty) -> String {
+    let end = "</md:SPSSODescriptor>";
+    let endpoint = format!(
+        r#"<md:AssertionConsumerService Binding="urn:oasis:names:tc:SAML:2.0:bindings:PAOS" Location="{}" index="2"/>{end}"#,
+        acs(party)
+    );
+    party.metadata().replace(end, &endpoint)
+}
+
+/// A deployment that serves such clients, with these relying parties.
+pub(crate) fn prepare(parties: &[&RelyingParty]) -> Deployment {
+    let deployment = Deployment::prepare();
+    deployment.home.set("vestibule.ecp.enabled", "true");
+    for (number, party) in parties.iter().enumerate() {
+        deployment.trust(&format!("party-{number}"), &metadata(party));
+    }
+    deployment
+}
+
+/// `cb:ChannelBindings` with this content.
+pub(crate) fn channel_bindings(data: &str) -> String {
+    format!(
+        r#"<cb:ChannelBindings xmlns:cb="{CHANNEL_BINDINGS}" Type="tls-server-end-point">{data}</cb:ChannelBindings>"#
+    )
+}
+
+/// An envelope with these header blocks around a message.
+pub(crate) fn envelope(headers: &str, message: &str) -> String {
+    format!(
+        r#"<S:Envelope xmlns:S="http://schemas.xmlsoap.org/soap/envelope/"><S:Header>{headers}</S:Header><S:Body>{message}</S:Body></S:Envelope>"#
+    )
+}
+
+/// The message, signed by xmlsec1 with the key that every relying party of the suite has.
+pub(crate) fn signed(deployment: &Deployment, message: &str) -> String {
+    let (_, after) = message.split_once(" ID=\"").unwrap();
+    let (id, _) = after.split_once('"').unwrap();
+    let template = format!(
+        r##"</a:Issuer><ds:Signature xmlns:ds="http://www.w3.org/2000/09/xmldsig#"><ds:SignedInfo><ds:CanonicalizationMethod Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"/><ds:SignatureMethod Algorithm="http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"/><ds:Reference URI="#{id}"><ds:Transforms><ds:Transform Algorithm="http://www.w3.org/2000/09/xmldsig#enveloped-signature"/><ds:Transform Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"/></ds:Transforms><ds:DigestMethod Algorithm="http://www.w3.org/2001/04/xmlenc#sha256"/><ds:DigestValue/></ds:Reference></ds:SignedInfo><ds:SignatureValue/></ds:Signature>"##
+    );
+    let directory = deployment.directory();
+    let (key, _) = relying_party::key_pair_files(directory, "ecp");
+    let unsigned = directory.join("request.xml");
+    fs::write(&unsigned, message.replacen("</a:Issuer>", &template, 1)).unwrap();
+    let output = Command::new("xmlsec1")
+        .args(["--sign", "--privkey-pem"])
+        .arg(key)
+        .args([
+            "--id-attr:ID",
+            "urn:oasis:names:tc:SAML:2.0:protocol:AuthnRequest",
+        ])
+        .arg(unsigned)
+        .output()
+        .expect("xmlsec1 is installed; run scripts/setup test");
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let (_, document) = printed.split_once("?>").unwrap();
+    document.trim().to_owned()
+}
+
+/// What the client sends beside the message.
+#[derive(Clone, Debug)]
+pub(crate) struct Client<'d> {
+    deployment: &'d Deployment,
+    content_type: &'static str,
+    headers: Vec<(String, String)>,
+}
+
+impl<'d> Client<'d> {
+    /// A client that names nobody.
+    pub(crate) fn new(deployment: &'d Deployment) -> Self {
+        Self {
+            deployment,
+            content_type: "text/xml",
+            headers: Vec::new(),
+        }
+    }
+
+    /// A client of this person.
+    pub(crate) fn of(deployment: &'d Deployment, person: Person) -> Self {
+        Self::new(deployment).presenting(person.name, person.password)
+    }
+
+    pub(crate) fn presenting(self, name: &str, password: &str) -> Self {
+        let pair = STANDARD.encode(format!("{name}:{password}"));
+        self.with("Authorization", &format!("Basic {pair}"))
+    }
+
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(crate) fn of_type(mut self, content_type: &'static str) -> Self {
+        self.content_type = content_type;
+        self
+    }
+
+    /// Hands an envelope on.
+    pub(crate) fn send(&self, envelope: &str) -> http::Response {
+        self.request(envelope).send()
+    }
+
+    /// The HTTP request that hands it on.
+    pub(crate) fn request(&self, envelope: &str) -> Request {
+        let mut request = Request {
+            method: "POST",
+            url: Url::parse(&self.deployment.url(PATH)).unwrap(),
+            headers: self.headers.clone(),
+            body: envelope.as_bytes().to_vec(),
+        };
+        request = request.header("Content-Type", self.content_type);
+        request
+    }
+
+    /// Hands a message on and reads the Response that must come back.
+    pub(crate) fn ask(&self, message: &str) -> relying_party::Response {
+        let answer = self.send(&envelope("", message));
+        response(&answer)
+    }
+}
+
+/// The Response in an answer that must hold one; `posted_to` is where the client must deliver it.
+pub(crate) fn response(answer: &http::Response) -> relying_party::Response {
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert_eq!(answer.all("set-cookie"), [""; 0], "a cookie was set");
+    let (headers, body) = answer.body.split_once("Header>").unwrap();
+    let (_, body) = body.split_once("Body>").expect(headers);
+    let mut response = relying_party::Response {
+        xml: answer.body.clone(),
+        relay_state: None,
+        posted_to: String::new(),
+    };
+    response.posted_to = response
+        .values("Response", "AssertionConsumerServiceURL")
+        .concat();
+    response.xml = body.to_owned();
+    response
+}
+
+/// The text of a SOAP fault.
+pub(crate) fn fault(answer: &http::Response) -> String {
+    assert_eq!(answer.status, 500, "{}", answer.body);
+    let (_, after) = answer
+        .body
+        .split_once("<faultstring>")
+        .unwrap_or_else(|| panic!("no fault: {}", answer.body));
+    after.split_once('<').unwrap().0.to_owned()
+}
