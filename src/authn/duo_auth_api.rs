@@ -4,16 +4,17 @@
 use crate::authn::event::Event;
 use crate::duo::auth_api::{AuthStatus, Factor, Preauth, PreauthResult};
 use crate::duo::oidc::DuoError;
+use crate::duo::secret::Secret;
 
 /// What the client asked for in its headers; empty where a header is absent.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Wish<'a> {
+#[derive(Clone, Debug, Default)]
+pub struct Wish {
     /// `auto`, `push`, `phone`, `passcode` or `sms`.
-    pub factor: &'a str,
+    pub factor: String,
     /// A device id, the user's own name for one, or `auto`.
-    pub device: &'a str,
-    /// For the factor `passcode`.
-    pub passcode: &'a str,
+    pub device: String,
+    /// For the factor `passcode`, which it also chooses where none is named.
+    pub passcode: Option<Secret>,
 }
 
 /// What to do after `preauth`.
@@ -29,21 +30,21 @@ pub enum AfterPreauth {
 
 /// The factor of these headers, before the device is looked up. `auto` says whether a client that
 /// names no factor gets one (`idp.duo.oidc.nonbrowser.auto`).
-pub fn wanted(wish: Wish<'_>, auto: bool) -> Result<Factor, Event> {
-    let device = match wish.device {
+pub fn wanted(wish: &Wish, auto: bool) -> Result<Factor, Event> {
+    let device = match wish.device.as_str() {
         "" => "auto",
         device => device,
     };
     let device = device.to_owned();
-    match wish.factor {
-        "" if auto => Ok(Factor::Auto(device)),
-        "" => Err(Event::NoCredentials),
-        "auto" => Ok(Factor::Auto(device)),
-        "push" => Ok(Factor::Push(device)),
-        "phone" => Ok(Factor::Phone(device)),
-        "sms" => Ok(Factor::Sms(device)),
-        "passcode" if wish.passcode.is_empty() => Err(Event::NoCredentials),
-        "passcode" => Ok(Factor::Passcode(wish.passcode.to_owned())),
+    match (wish.factor.as_str(), &wish.passcode) {
+        // Whoever sends a passcode does not want a push instead of it.
+        ("" | "passcode", Some(passcode)) => Ok(Factor::Passcode(passcode.expose().to_owned())),
+        ("" | "auto", None) if auto => Ok(Factor::Auto(device)),
+        ("auto", _) => Ok(Factor::Auto(device)),
+        ("" | "passcode", None) => Err(Event::NoCredentials),
+        ("push", _) => Ok(Factor::Push(device)),
+        ("phone", _) => Ok(Factor::Phone(device)),
+        ("sms", _) => Ok(Factor::Sms(device)),
         _ => Err(Event::RequestUnsupported),
     }
 }
@@ -160,13 +161,8 @@ mod tests {
 
     #[test]
     fn headers_choose_the_factor() {
-        let wish = |factor, device, passcode| {
-            let wish = Wish {
-                factor,
-                device,
-                passcode,
-            };
-            wanted(wish, true)
+        let wish = |factor: &str, device: &str, passcode: &str| {
+            wanted(&wish_of(factor, device, passcode), true)
         };
         let auto = || "auto".to_owned();
         assert_eq!(wish("", "", ""), Ok(Factor::Auto(auto())));
@@ -181,8 +177,20 @@ mod tests {
             Ok(Factor::Passcode("1".to_owned()))
         );
         assert_eq!(wish("passcode", "", ""), Err(Event::NoCredentials));
+        assert_eq!(wish("", "", "1"), Ok(Factor::Passcode("1".to_owned())));
+        assert_eq!(wish("push", "", "1"), Ok(Factor::Push(auto())));
         assert_eq!(wish("gesture", "", ""), Err(Event::RequestUnsupported));
-        assert_eq!(wanted(Wish::default(), false), Err(Event::NoCredentials));
+        assert_eq!(wanted(&Wish::default(), false), Err(Event::NoCredentials));
+        let auto_by_name = wanted(&wish_of("auto", "", ""), false);
+        assert_eq!(auto_by_name, Ok(Factor::Auto(auto())));
+    }
+
+    fn wish_of(factor: &str, device: &str, passcode: &str) -> Wish {
+        Wish {
+            factor: factor.to_owned(),
+            device: device.to_owned(),
+            passcode: (!passcode.is_empty()).then(|| Secret::new(passcode)),
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! `grep -rn '::attest('` lists every place in the program that claims a factor was checked.
 
 use crate::authn::remembered::BrowserRemembered;
+use crate::duo::auth_api::Allowed;
 use crate::duo::claims::VerifiedClaims;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -42,7 +43,7 @@ impl PasswordVerified {
     }
 }
 
-/// Duo's signed result was verified and said allow. What it may claim is another question:
+/// Duo's result was verified and said allow. What it may claim is another question:
 /// [`Grade`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DuoVerified {
@@ -55,17 +56,42 @@ pub struct DuoVerified {
     at: Timestamp,
 }
 
+/// What Duo allowed a user by.
+#[derive(Clone, Copy, Debug)]
+pub enum DuoAllow<'a> {
+    /// A result token that was verified.
+    Token(&'a VerifiedClaims),
+    /// An answer of the Auth API.
+    AuthApi(&'a Allowed),
+}
+
 impl DuoVerified {
-    /// Claims that Duo allowed `username` (known to Duo by the name in the claims).
-    pub fn attest(username: String, integration: String, claims: &VerifiedClaims) -> Self {
+    /// Claims that Duo allowed `username` (known to Duo by the name in what it said).
+    pub fn attest(username: String, integration: String, allow: DuoAllow<'_>) -> Self {
+        let (duo_username, txid, factor, reason, at) = match allow {
+            DuoAllow::Token(claims) => (
+                &claims.username,
+                &claims.txid,
+                claims.factor.as_str(),
+                claims.reason.as_str(),
+                claims.auth_time,
+            ),
+            DuoAllow::AuthApi(allowed) => (
+                &allowed.username,
+                &allowed.txid,
+                allowed.factor,
+                allowed.reason,
+                allowed.at,
+            ),
+        };
         Self {
             username,
-            duo_username: claims.username.clone(),
+            duo_username: duo_username.clone(),
             integration,
-            txid: claims.txid.clone(),
-            factor: claims.factor.clone(),
-            reason: claims.reason.clone(),
-            at: claims.auth_time,
+            txid: txid.clone(),
+            factor: factor.to_owned(),
+            reason: reason.to_owned(),
+            at,
         }
     }
 

@@ -66,8 +66,21 @@ pub struct DuoRules {
     pub fail_mode: FailMode,
     /// `vestibule.duo.passwordless.*`; `None` when Duo never comes first.
     pub passwordless: Option<Passwordless>,
+    /// How Duo is asked without a browser; `None` when it cannot be.
+    pub auth_api: Option<AuthApiRules>,
     /// `vestibule.duo.remember.*`
     pub remember: RememberRules,
+}
+
+/// Duo's Auth API, for logins without a browser (`idp.duo.oidc.nonbrowser.*`).
+#[derive(Clone, Debug)]
+pub struct AuthApiRules {
+    /// The application of kind Auth API.
+    pub integration: Arc<Integration>,
+    /// A client that names no factor gets the one Duo thinks best.
+    pub auto: bool,
+    /// Whether Duo is told the client's address.
+    pub client_address_trusted: bool,
 }
 
 /// Duo as the first factor: the user name is asked, not proved by a password.
@@ -125,6 +138,13 @@ impl Rules {
     pub fn available(&self, flow: FlowId) -> bool {
         self.flows.contains_key(&flow)
             && (flow != FlowId::DuoOidc || !self.duo.integrations.is_empty())
+    }
+
+    /// Whether a flow can run without a browser.
+    pub fn serves_any_client(&self, flow: FlowId) -> bool {
+        let described = self.flows.get(&flow);
+        described.is_some_and(|descriptor| descriptor.non_browser)
+            && (flow != FlowId::DuoOidc || self.duo.auth_api.is_some())
     }
 
     /// Whether any flow the map can reach could satisfy this: what cannot be satisfied is refused

@@ -1,6 +1,6 @@
 //! Checked settings: immutable, one value per generation of the configuration.
 
-use crate::authn::rules::Rules;
+use crate::authn::rules::{AuthApiRules, Rules};
 use crate::config::ldap::{LdapDirectorySettings, LdapPasswordSettings, PasswordValidator};
 use crate::config::metadata::MetadataSettings;
 use crate::duo::integration::Integration;
@@ -311,6 +311,17 @@ pub struct DuoAuthApiSettings {
     pub auto: bool,
     /// `idp.duo.oidc.nonbrowser.clientAddressTrusted`
     pub client_address_trusted: bool,
+}
+
+impl DuoAuthApiSettings {
+    /// What a login needs to know of it.
+    pub(in crate::config) fn rules(&self) -> AuthApiRules {
+        AuthApiRules {
+            integration: Arc::clone(&self.integration),
+            auto: self.auto,
+            client_address_trusted: self.client_address_trusted,
+        }
+    }
 }
 
 /// Whose certificates Duo may present.

@@ -1,7 +1,9 @@
 //! Auth API v2 messages (B.3): what to send, and what an answer must hold.
 
+mod allowed;
 mod answer;
 
+pub use allowed::{Allowed, Story};
 pub use answer::{
     AuthAnswer, AuthStatus, Device, EnrolStatus, Enrolment, Preauth, PreauthResult,
     read_async_auth, read_auth, read_auth_status, read_check, read_enroll, read_enroll_status,
@@ -84,6 +86,19 @@ pub enum Factor {
     Passcode(String),
 }
 
+impl Factor {
+    /// Duo's word for it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Auto(_) => "auto",
+            Self::Push(_) => "push",
+            Self::Phone(_) => "phone",
+            Self::Sms(_) => "sms",
+            Self::Passcode(_) => "passcode",
+        }
+    }
+}
+
 /// Who shall prove themselves, how, and what is shown to them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AuthRequest {
@@ -129,15 +144,15 @@ pub fn preauth(
 /// `auth`, answered at once with a transaction id; [`auth_status`] tells how it goes.
 pub fn auth(integration: &Integration, request: &AuthRequest, now: Timestamp) -> ApiCall {
     let mut body = subject_body(&request.subject);
-    let (name, value) = match &request.factor {
-        Factor::Auto(device) => ("auto", ("device", device)),
-        Factor::Push(device) => ("push", ("device", device)),
-        Factor::Phone(device) => ("phone", ("device", device)),
-        Factor::Sms(device) => ("sms", ("device", device)),
-        Factor::Passcode(passcode) => ("passcode", ("passcode", passcode)),
-    };
+    let name = request.factor.name();
     body["factor"] = json!(name);
-    body[value.0] = json!(value.1);
+    match &request.factor {
+        Factor::Auto(device)
+        | Factor::Push(device)
+        | Factor::Phone(device)
+        | Factor::Sms(device) => body["device"] = json!(device),
+        Factor::Passcode(passcode) => body["passcode"] = json!(passcode),
+    }
     body["async"] = json!("1");
     if let Some(ip) = &request.client_ip {
         body["ipaddr"] = json!(ip);

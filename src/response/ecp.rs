@@ -40,7 +40,9 @@ impl<'a> Delivery<'a> {
         );
         w.close();
         if self.request_authenticated {
-            block(w, ECP, "RequestAuthenticated");
+            // A client of the profile's first version does not know it, and may pass it over.
+            w.open(ECP, "RequestAuthenticated");
+            w.attribute_in(SOAP, "actor", ACTOR_NEXT);
             w.close();
         }
         for bindings in self.channel_bindings {

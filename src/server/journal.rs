@@ -126,6 +126,11 @@ impl Journal<'_> {
                     note = line.as_str(),
                     "the policy says"
                 ),
+                Record::Trouble(why) => tracing::warn!(
+                    transaction = self.who.transaction,
+                    why = why.as_str(),
+                    "the Duo step stopped"
+                ),
                 Record::Duo(record) => {
                     let fields = audit::duo(&exchange, &asked.request.issuer, record);
                     self.write(Category::Duo, &fields);

@@ -340,12 +340,11 @@ pub(crate) const CLASSES: [Class; 68] = [
         "Pushes until somebody approves",
         "Starts at Duo are counted for each user.",
     ),
-    Class {
-        open: Some(
-            "The endpoint for enhanced clients is not served unless it is switched on; a test of its logins waits for that.",
-        ),
-        ..stopped("S48", "A side door without a browser", "")
-    },
+    stopped(
+        "S48",
+        "A side door without a browser",
+        "It is closed unless it is switched on; behind it the same map and scripts run, no page is ever shown, and a factor that cannot run ends the login.",
+    ),
     Class {
         open: Some(
             "We remember no browser; a device that Duo remembers counts only where the operator says so.",

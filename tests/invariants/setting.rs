@@ -234,6 +234,7 @@ fn rules(transitions: TransitionMap, table: Table, choices: &mut Choices) -> Rul
             } else {
                 FailMode::Closed
             },
+            auth_api: None,
             remember: remember(choices),
         },
         strategies: Arc::new(table),

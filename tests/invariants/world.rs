@@ -387,6 +387,7 @@ impl Walk {
             }
             Call::Health { .. } => Answer::Health(self.health(choices)),
             Call::Token { .. } => Answer::Token(self.token(choices)),
+            Call::AuthApi(_) => panic!("a browser's login calls the Auth API"),
             Call::DuoStart(_) => Answer::DuoStarts(u32::from(choices.below(7))),
             Call::Fact(key, _) => Answer::Fact(*key, FactValue::Unknown),
         }

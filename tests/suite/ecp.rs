@@ -1,29 +1,18 @@
 //! Logins without a browser: SAML's profile for enhanced clients, by HTTP Basic.
 
 use crate::harness::browser::{ALICE, BOB};
-use crate::harness::ecp::{self, Client, channel_bindings, envelope, fault, response, signed};
+use crate::harness::ecp::{
+    self, Client, channel_bindings, envelope, fault, response, signed, sso_lines,
+};
 use crate::harness::http::{Request, Response};
 use crate::harness::idp::Deployment;
 use crate::harness::relying_party::{MFA, PPT, RelyingParty};
-use crate::harness::wait_for;
-use std::fs;
 use url::Url;
 
 fn serving(parties: &[&RelyingParty]) -> Deployment {
     let mut deployment = ecp::prepare(parties);
     deployment.serve();
     deployment
-}
-
-/// Every line of single sign-on, once there are at least that many.
-fn sso_lines(deployment: &Deployment, wanted: usize) -> Vec<String> {
-    wait_for("the audit", || {
-        let path = deployment.home.path.join("logs/idp-audit.log");
-        let text = fs::read_to_string(path).unwrap_or_default();
-        let lines = text.lines().filter(|line| line.contains("|SOAP|"));
-        let lines: Vec<String> = lines.map(str::to_owned).collect();
-        (lines.len() >= wanted).then_some(lines)
-    })
 }
 
 #[test]
@@ -240,4 +229,5 @@ fn what_is_no_message_for_us_is_a_soap_fault() {
     let browsers_only = r#"<p:LogoutRequest xmlns:p="urn:oasis:names:tc:SAML:2.0:protocol"/>"#;
     let kind = said(&client.send(&envelope("", browsers_only)));
     assert!(kind.contains("not of the kind"), "{kind}");
+    assert_eq!(sso_lines(&deployment, 4).len(), 4);
 }

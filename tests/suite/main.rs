@@ -15,6 +15,8 @@ mod duo_import;
 mod duo_outage;
 mod duo_web;
 mod ecp;
+mod ecp_duo;
+mod ecp_peers;
 mod first_hour;
 mod harness;
 mod ldap;

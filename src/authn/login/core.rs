@@ -1,7 +1,8 @@
 //! What a login knows, whatever state it is in.
 
 use super::remembered::Remember;
-use super::values::{Failure, Presented, Start, Terms};
+use super::values::{Failure, Start, Terms};
+use crate::authn::duo_auth_api::Wish;
 use crate::authn::event::Event;
 use crate::authn::evidence::DuoVerified;
 use crate::authn::facts::{FactKey, FactValue, RelyingPartyFacts, RequestFacts};
@@ -11,6 +12,7 @@ use crate::authn::remembered::BrowserRemembered;
 use crate::authn::result::FactorResult;
 use crate::authn::rules::Rules;
 use crate::authn::strategy::{Trace, View};
+use crate::duo::secret::Secret;
 use crate::saml::context::{AuthnContextClassRef, Comparison, RequestedAuthnContext};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -38,9 +40,12 @@ pub(super) struct Core {
     pub(super) remember: Remember,
     /// The fresh result after which this browser is to be remembered.
     pub(super) to_remember: Option<Box<DuoVerified>>,
-    /// Until the flow that it is for has taken it.
+    /// Name and password that a client without a browser presented, until they are used.
     #[serde(skip)]
-    pub(super) presented: Option<Presented>,
+    pub(super) credentials: Option<(String, Secret)>,
+    /// How it wants its user to be asked by Duo, until that is used.
+    #[serde(skip)]
+    pub(super) duo_wish: Option<Wish>,
     /// Lines for the process log, until the turn that made them ends.
     #[serde(skip)]
     pub(super) notes: Vec<String>,
@@ -49,6 +54,10 @@ pub(super) struct Core {
 impl Core {
     pub(super) fn new(start: Start, rules: &Rules) -> (Self, Vec<FactorResult>) {
         let wanted = wanted(&start.request, &start.default_classes, rules);
+        let presented = start.presented;
+        let (credentials, duo_wish) = presented
+            .map(|presented| ((presented.username, presented.password), presented.duo))
+            .unzip();
         let core = Self {
             transaction: start.transaction,
             rp: start.rp,
@@ -66,7 +75,8 @@ impl Core {
             remembered: start.remembered.map(Box::new),
             remember: Remember::No,
             to_remember: None,
-            presented: start.presented,
+            credentials,
+            duo_wish,
             notes: Vec::new(),
         };
         (core, start.earlier)

@@ -35,8 +35,8 @@ pub(super) fn start(ground: &mut Ground<'_>) -> FlowTurn<State> {
         return show(None, String::new());
     }
     // Taken, so that a rule that leads back here does not try the same password again.
-    match ground.core.presented.take() {
-        Some(presented) => submitted(presented.username, presented.password),
+    match ground.core.credentials.take() {
+        Some((username, password)) => submitted(username, password),
         None => FlowTurn::Fail(Event::NoCredentials),
     }
 }

@@ -323,7 +323,7 @@ impl<'a> Run<'a> {
         Ok(match () {
             () if passive && !descriptor.passive => Admitted::Refused(Event::NoPassive),
             () if forced && !descriptor.forced => Admitted::Refused(Event::RequestUnsupported),
-            () if non_browser && !descriptor.non_browser => {
+            () if non_browser && !rules.serves_any_client(flow) => {
                 Admitted::Refused(Event::RequestUnsupported)
             }
             () => Admitted::Run,

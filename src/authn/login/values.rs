@@ -1,6 +1,7 @@
 //! What goes into a login and what comes out of it, as values.
 
 use super::Login;
+use crate::authn::duo_auth_api::Wish;
 use crate::authn::event::Event;
 use crate::authn::evidence::{DuoVerified, PasswordVerified};
 use crate::authn::facts::{FactKey, FactValue, RelyingPartyFacts, RequestFacts};
@@ -8,6 +9,7 @@ use crate::authn::flow::FlowId;
 use crate::authn::remembered::BrowserRemembered;
 use crate::authn::result::{AuthenticationResult, FactorResult};
 use crate::authn::rules::FailMode;
+use crate::duo::auth_api::ApiCall;
 use crate::duo::claims::ClaimError;
 use crate::duo::oidc::{DuoError, FormRequest, HttpAnswer};
 use crate::duo::secret::Secret;
@@ -36,13 +38,16 @@ pub struct Start {
     pub presented: Option<Presented>,
 }
 
-/// What a client without a browser proves its user by (HTTP Basic). It is never stored.
+/// What a client without a browser proves its user by: HTTP Basic, and Duo's headers. It is never
+/// stored.
 #[derive(Clone, Debug)]
 pub struct Presented {
     /// As typed.
     pub username: String,
     /// As typed.
     pub password: Secret,
+    /// How to be asked by Duo.
+    pub duo: Wish,
 }
 
 /// What the operator demands for one relying party (`vestibule.rp.NAME.*`).
@@ -127,6 +132,8 @@ pub enum Answer {
     Health(HttpAnswer),
     /// The code exchange.
     Token(HttpAnswer),
+    /// A call of Duo's Auth API.
+    AuthApi(HttpAnswer),
     /// How often this user was sent to Duo within the last ten minutes, this time included.
     DuoStarts(u32),
     /// A fact.
@@ -279,6 +286,8 @@ pub enum Call {
         /// What to send.
         request: FormRequest,
     },
+    /// A call of Duo's Auth API.
+    AuthApi(ApiCall),
     /// Count one more start at Duo for this user.
     DuoStart(String),
     /// A fact a strategy asked for.
@@ -340,6 +349,8 @@ pub enum Record {
     },
     /// For the process log: what a script said by `log(..)`, or why a script's answer was refused.
     Note(String),
+    /// For the process log: why a step at Duo came to nothing.
+    Trouble(String),
     /// The browser is about to be sent to Duo, or Duo's answer was verified or refused, or a
     /// pending Duo login expired.
     Duo(DuoRecord),

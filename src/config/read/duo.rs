@@ -5,7 +5,9 @@ use super::remember;
 use crate::authn::evidence::{EvidenceTable, Grade};
 use crate::authn::rules::{DuoRules, DuoUsername, FailMode, Passwordless};
 use crate::config::reader::Reader;
-use crate::config::settings::{BaseUrl, CircuitSettings, DuoHttpSettings, DuoTrust};
+use crate::config::settings::{
+    BaseUrl, CircuitSettings, DuoAuthApiSettings, DuoHttpSettings, DuoTrust,
+};
 use crate::config::value;
 use crate::duo::integration::{Integration, Verifier};
 use crate::duo::secret::Secret;
@@ -27,7 +29,11 @@ const ORIGINS: &str = "idp.duo.oidc.redirecturl.allowedOrigins";
 /// The name of the integration of `idp.duo.oidc.*`.
 const DEFAULT: &str = "default";
 
-pub(super) fn rules(reader: &mut Reader<'_>, base_url: Option<&BaseUrl>) -> Option<DuoRules> {
+pub(super) fn rules(
+    reader: &mut Reader<'_>,
+    base_url: Option<&BaseUrl>,
+    auth_api: Option<&DuoAuthApiSettings>,
+) -> Option<DuoRules> {
     let integrations = integrations(reader);
     let integration_strategy = reader.script("vestibule.duo.integrationStrategy");
     let principal_strategy = reader.script("vestibule.duo.principalStrategy");
@@ -53,6 +59,7 @@ pub(super) fn rules(reader: &mut Reader<'_>, base_url: Option<&BaseUrl>) -> Opti
         max_starts: max_starts?,
         fail_mode: fail_mode?,
         passwordless,
+        auth_api: auth_api.map(DuoAuthApiSettings::rules),
         remember: remember::rules(reader)?,
     })
 }

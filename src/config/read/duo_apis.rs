@@ -2,9 +2,12 @@
 //! (`vestibule.duo.admin.*`), each an application of its own at Duo.
 
 use super::duo;
+use crate::authn::descriptor::FlowDescriptor;
+use crate::authn::flow::FlowId;
 use crate::config::reader::Reader;
 use crate::config::settings::DuoAuthApiSettings;
 use crate::duo::integration::Integration;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const AUTH: &str = "idp.duo.oidc.nonbrowser";
@@ -25,6 +28,24 @@ pub(super) fn auth(reader: &mut Reader<'_>) -> Option<DuoAuthApiSettings> {
         auto: auto?,
         client_address_trusted: trusted?,
     })
+}
+
+/// A Duo flow that is to serve clients without a browser needs the Auth API.
+pub(super) fn check_need(
+    reader: &mut Reader<'_>,
+    flows: Option<&BTreeMap<FlowId, FlowDescriptor>>,
+    auth_api: Option<&DuoAuthApiSettings>,
+) {
+    let duo = flows.and_then(|flows| flows.get(&FlowId::DuoOidc));
+    if auth_api.is_none() && duo.is_some_and(|duo| duo.non_browser) {
+        let key = |part: &str| format!("{AUTH}.{part}");
+        reader.error(
+            "idp.authn.DuoOIDC.nonBrowserSupported",
+            "true without an Auth API application",
+            format!("{} and {}", key("integrationKey"), key("secretKey")),
+            "set both to those of a Duo application of kind Auth API, or this to false",
+        );
+    }
 }
 
 pub(super) fn admin(reader: &mut Reader<'_>) -> Option<Arc<Integration>> {

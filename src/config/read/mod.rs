@@ -24,7 +24,7 @@ pub(super) use policy::{failed as failed_test, tests as policy_tests};
 
 use crate::authn::rules::Rules;
 use crate::config::reader::Reader;
-use crate::config::settings::{BaseUrl, Settings};
+use crate::config::settings::{BaseUrl, DuoAuthApiSettings, Settings};
 use crate::saml::request::Acceptance;
 use std::path::PathBuf;
 
@@ -32,7 +32,8 @@ use std::path::PathBuf;
 pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
     let identity = identity::read(reader);
     let operation = operation::read(reader);
-    let rules = rules(reader, identity.base_url.as_ref());
+    let duo_auth_api = duo_apis::auth(reader);
+    let rules = rules(reader, identity.base_url.as_ref(), duo_auth_api.as_ref());
     let keys = saml::keys(reader);
     let ecp = reader.flag("vestibule.ecp.enabled");
     let acceptance = saml::acceptance(reader, identity.base_url.as_ref(), ecp);
@@ -47,7 +48,6 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
     let consent = consent::read(reader);
     let audit = audit::read(reader);
     let duo_http = duo::http(reader);
-    let duo_auth_api = duo_apis::auth(reader);
     let duo_admin_api = duo_apis::admin(reader);
     let metadata = metadata::read(reader);
     let ldap_directory = ldap::directory(reader);
@@ -87,11 +87,16 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
     })
 }
 
-fn rules(reader: &mut Reader<'_>, base_url: Option<&BaseUrl>) -> Option<Rules> {
+fn rules(
+    reader: &mut Reader<'_>,
+    base_url: Option<&BaseUrl>,
+    auth_api: Option<&DuoAuthApiSettings>,
+) -> Option<Rules> {
     let classes = flows::classes(reader);
-    let duo = duo::rules(reader, base_url);
+    let duo = duo::rules(reader, base_url, auth_api);
     let integrations = duo.as_ref().map(|duo| &duo.integrations);
     let flows = flows::descriptors(reader, &classes, integrations);
+    duo_apis::check_need(reader, flows.as_ref(), auth_api);
     let top_level = flows::top_level(reader, flows.as_ref());
     let transitions = transitions::read(reader, &top_level);
     let ignored_contexts = reader.classes("vestibule.authn.ignoredContexts");

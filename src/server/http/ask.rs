@@ -3,7 +3,7 @@
 use crate::attribute::GROUPS;
 use crate::authn::facts::{FactKey, FactValue};
 use crate::authn::login::{Answer, Call};
-use crate::duo::auth_api::Subject;
+use crate::duo::auth_api::{ApiCall, Subject};
 use crate::duo::integration::Integration;
 use crate::duo::oidc::{FormRequest, HttpAnswer, health_check, read_health};
 use crate::server::back_end::duo::auth as duo_auth;
@@ -33,12 +33,22 @@ pub async fn ask(
             integration,
             request,
         } => Answer::Token(send(generation, &integration, &request).await),
+        Call::AuthApi(call) => Answer::AuthApi(call_auth_api(generation, &call).await),
         Call::DuoStart(username) => {
             Answer::DuoStarts(DuoStarts { storage, world }.count(&username).await)
         }
         Call::Fact(key, username) => {
             Answer::Fact(key, fact(generation, world, key, &username).await)
         }
+    }
+}
+
+async fn call_auth_api(generation: &Generation, call: &ApiCall) -> HttpAnswer {
+    match &generation.settings.duo_auth_api {
+        Some(api) => generation.duo.call(&api.integration, call).await,
+        None => HttpAnswer::Transport {
+            reason: "no Auth API application".to_owned(),
+        },
     }
 }
 

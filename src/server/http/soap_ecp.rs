@@ -5,6 +5,7 @@
 //! looked at, so that it may send the same one again with them. No cookie is read or set: each
 //! login proves its user anew.
 
+use crate::authn::duo_auth_api::Wish;
 use crate::authn::login::Presented;
 use crate::duo::secret::Secret;
 use crate::response::ecp::Delivery;
@@ -32,14 +33,19 @@ async fn log_in(exchange: &Exchange, body: &[u8]) -> Result<Reply, Fault> {
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         return Err(Fault::Request(status, "BadRequest"));
     }
-    let Some(presented) = presented(exchange.header(header::AUTHORIZATION)) else {
+    let Some((username, password)) = credentials(exchange.header(header::AUTHORIZATION)) else {
         return Ok(Reply::challenge());
     };
-    let envelope = match soap::parse(body, &ecp::UNDERSTOOD) {
-        Ok(envelope) => envelope,
-        Err(error) => return Ok(Reply::soap_fault(error.code, error.reason)),
+    let presented = Presented {
+        username,
+        password,
+        duo: duo_wish(exchange),
     };
     let arrival = Arrival::new(exchange, Binding::Soap);
+    let envelope = match soap::parse(body, &ecp::UNDERSTOOD) {
+        Ok(envelope) => envelope,
+        Err(error) => return arrival.no_envelope(&error),
+    };
     arrival.prepare(envelope.claimed_issuer()).await;
     let metadata = exchange.app.metadata.current();
     let acceptance = &exchange.generation.settings.acceptance;
@@ -63,17 +69,28 @@ async fn log_in(exchange: &Exchange, body: &[u8]) -> Result<Reply, Fault> {
 }
 
 /// Name and password of HTTP Basic (RFC 7617), in UTF-8 as our challenge says.
-fn presented(authorization: &str) -> Option<Presented> {
+fn credentials(authorization: &str) -> Option<(String, Secret)> {
     let (scheme, encoded) = authorization.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("Basic") {
         return None;
     }
     let decoded = zeroize::Zeroizing::new(STANDARD.decode(encoded.trim()).ok()?);
     let (username, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
-    Some(Presented {
-        username: username.to_owned(),
-        password: Secret::new(password),
-    })
+    Some((username.to_owned(), Secret::new(password)))
+}
+
+/// What the headers of `idp.duo.oidc.nonbrowser.header.*` ask for.
+fn duo_wish(exchange: &Exchange) -> Wish {
+    let Some(api) = &exchange.generation.settings.duo_auth_api else {
+        return Wish::default();
+    };
+    let value = |name: &String| exchange.header(name.as_str()).trim();
+    let passcode = value(&api.passcode_header);
+    Wish {
+        factor: value(&api.factor_header).to_ascii_lowercase(),
+        device: value(&api.device_header).to_owned(),
+        passcode: (!passcode.is_empty()).then(|| Secret::new(passcode)),
+    }
 }
 
 /// A Response on its way to its relying party, told to the client that carries it.
@@ -88,8 +105,8 @@ mod tests {
     #[test]
     fn credentials_are_read_as_rfc_7617_writes_them() {
         let read = |text: &str| {
-            let presented = presented(text)?;
-            Some((presented.username, presented.password.expose().to_owned()))
+            let (username, password) = credentials(text)?;
+            Some((username, password.expose().to_owned()))
         };
         let basic = |pair: &str| format!("Basic {}", STANDARD.encode(pair));
         let pair = |name: &str, password: &str| Some((name.to_owned(), password.to_owned()));

@@ -9,7 +9,7 @@ use crate::saml::metadata::EntityDescriptor;
 use crate::saml::request::{
     AuthnRequest, LocalRefusal, Refusal, RelyingPartyRefusal, accept, claimed_issuer,
 };
-use crate::saml::soap::FaultCode;
+use crate::saml::soap::{FaultCode, SoapError};
 use crate::server::conversation::Asked;
 use crate::server::http::exchange::Exchange;
 use crate::server::http::reply::{Fault, Reply};
@@ -65,6 +65,17 @@ impl<'e> Arrival<'e> {
             let metadata = &self.exchange.app.metadata;
             metadata.prepare(&issuer, self.exchange.now).await;
         }
+    }
+
+    /// Answers what is no SOAP envelope for us.
+    pub fn no_envelope(&self, error: &SoapError) -> Result<Reply, Fault> {
+        let refusal = LocalRefusal {
+            event: "UnableToDecode",
+            reason: error.reason,
+            claimed_issuer: None,
+        };
+        self.journal().local(&refusal, Some(self.binding))?;
+        Ok(Reply::soap_fault(error.code, error.reason))
     }
 
     /// Takes a proved request, once.

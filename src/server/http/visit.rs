@@ -5,8 +5,8 @@
 use crate::authn::event::Event;
 use crate::authn::facts::RequestFacts;
 use crate::authn::login::{
-    Answer, Call, DuoProblem, Expiry, Input, Login, Page, PasswordProblem, Presented, Record, Start,
-    Step,
+    Answer, Call, DuoProblem, Expiry, Input, Login, Page, PasswordProblem, Presented, Record,
+    Start, Step,
 };
 use crate::authn::remembered::BrowserRemembered;
 use crate::config::relying_party::Profile;

@@ -84,7 +84,7 @@ pub(crate) fn signed(deployment: &Deployment, message: &str) -> String {
 }
 
 /// What the client sends beside the message.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Client<'d> {
     deployment: &'d Deployment,
     content_type: &'static str,
@@ -151,6 +151,7 @@ pub(crate) fn response(answer: &http::Response) -> relying_party::Response {
     assert_eq!(answer.all("set-cookie"), [""; 0], "a cookie was set");
     let (headers, body) = answer.body.split_once("Header>").unwrap();
     let (_, body) = body.split_once("Body>").expect(headers);
+    let (body, _) = body.split_once("</S:Body>").expect("the end of the body");
     let mut response = relying_party::Response {
         xml: answer.body.clone(),
         relay_state: None,
@@ -161,6 +162,17 @@ pub(crate) fn response(answer: &http::Response) -> relying_party::Response {
         .concat();
     response.xml = body.to_owned();
     response
+}
+
+/// The line of every login without a browser, once there are at least that many.
+pub(crate) fn sso_lines(deployment: &Deployment, wanted: usize) -> Vec<String> {
+    super::wait_for("the audit", || {
+        let path = deployment.home.path.join("logs/idp-audit.log");
+        let text = fs::read_to_string(path).unwrap_or_default();
+        let lines = text.lines().filter(|line| line.contains("|SOAP|"));
+        let lines: Vec<String> = lines.map(str::to_owned).collect();
+        (lines.len() >= wanted).then_some(lines)
+    })
 }
 
 /// The text of a SOAP fault.

@@ -86,7 +86,7 @@ impl Request {
         Response::parse(&answer).ok_or_else(|| std::io::Error::other("no HTTP answer"))
     }
 
-    fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut head = String::new();
         let target = match self.url.query() {
             Some(query) => format!("{}?{query}", self.url.path()),

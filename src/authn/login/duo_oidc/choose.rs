@@ -32,22 +32,11 @@ pub(super) fn choose(ground: &mut Ground<'_>, claimed: Option<String>) -> Result
     let proved = ground.core.username().map(str::to_owned);
     let first = proved.is_none();
     let username = proved.or(claimed).ok_or(Unchosen::NoUser)?;
-    let duo = &ground.rules.duo;
-    let strategies = &ground.rules.strategies;
     let (integration, by_script) = integration(ground)?;
-    let view = ground
-        .core
-        .view(ground.rules, Event::Proceed, ground.moment.now);
-    let (duo_username, second) = match &duo.username {
-        DuoUsername::Script(script) => settle(strategies.duo_username(script, &view))?,
-        rule => (by_rule(rule, &username, ground)?, Trace::default()),
-    };
-    if !duo.integrations.contains_key(&integration) {
+    if !ground.rules.duo.integrations.contains_key(&integration) {
         return Err(Unchosen::Policy("no such Duo integration".to_owned()));
     }
-    if duo_username.is_empty() {
-        return Err(Unchosen::NoUser);
-    }
+    let (duo_username, second) = name_at_duo(&username, ground)?;
     ground.core.keep(by_script);
     ground.core.keep(second);
     Ok(Chosen {
@@ -56,6 +45,36 @@ pub(super) fn choose(ground: &mut Ground<'_>, claimed: Option<String>) -> Result
         duo_username,
         first,
     })
+}
+
+/// Chooses the name at Duo for a login without a browser: there is one Auth API application, and
+/// the user has been proved by a password.
+pub(super) fn choose_name(ground: &mut Ground<'_>) -> Result<Chosen, Unchosen> {
+    let username = ground.core.username().map(str::to_owned);
+    let username = username.ok_or(Unchosen::NoUser)?;
+    let api = ground.rules.duo.auth_api.as_ref();
+    let integration = api.map(|api| api.integration.name.clone());
+    let (duo_username, trace) = name_at_duo(&username, ground)?;
+    ground.core.keep(trace);
+    Ok(Chosen {
+        integration: integration.unwrap_or_default(),
+        username,
+        duo_username,
+        first: false,
+    })
+}
+
+fn name_at_duo(username: &str, ground: &Ground<'_>) -> Result<(String, Trace), Unchosen> {
+    let rules = ground.rules;
+    let view = ground.core.view(rules, Event::Proceed, ground.moment.now);
+    let (name, trace) = match &rules.duo.username {
+        DuoUsername::Script(script) => settle(rules.strategies.duo_username(script, &view))?,
+        rule => (by_rule(rule, username, ground)?, Trace::default()),
+    };
+    if name.is_empty() {
+        return Err(Unchosen::NoUser);
+    }
+    Ok((name, trace))
 }
 
 /// Whether an earlier result came from the integration that this request would be sent to: a

@@ -3,6 +3,7 @@
 //! The browser leaves with a fresh `state` and `nonce`; both are good for one return. Whatever goes
 //! wrong becomes a [`DuoProblem`], never a result.
 
+mod auth_api;
 pub(super) mod choose;
 mod map;
 
@@ -14,7 +15,7 @@ use super::values::{
 use crate::authn::event::Event;
 use crate::authn::flow::FlowId;
 use crate::authn::transition::Stage;
-use crate::duo::claims::{self, Expected, VerifiedClaims};
+use crate::duo::claims::{self, Expected};
 use crate::duo::integration::Integration;
 use crate::duo::oidc::{self, AuthorizeParameters, DuoError, HttpAnswer};
 use jiff::Timestamp;
@@ -22,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 use choose::{Chosen, Unchosen, choose};
-use map::map;
+use map::{Allow, map};
 
 /// Where the flow stands.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -43,11 +44,11 @@ pub(super) enum State {
     Away(Attempt),
     /// The code is being exchanged.
     Exchanging(Attempt),
-    /// The claims are verified; the principal strategy waits for a fact.
-    Mapping {
-        attempt: Attempt,
-        claims: Box<VerifiedClaims>,
-    },
+    /// Duo's allow is verified; the principal strategy waits for a fact.
+    Mapping(Box<Allow>),
+    /// There is no browser to send away. Such a login is never stored.
+    #[serde(skip)]
+    WithoutBrowser(auth_api::State),
     /// Something went wrong; the page offers a way back.
     Stuck {
         chosen: Option<Chosen>,
@@ -67,6 +68,9 @@ pub(super) struct Attempt {
 /// Starts an attempt: chooses integration and name, then checks Duo's health. Where Duo comes
 /// first, the name is asked before.
 pub(super) fn start(ground: &mut Ground<'_>) -> FlowTurn<State> {
+    if ground.core.request.non_browser {
+        return auth_api::start(ground);
+    }
     let nobody = ground.core.username().is_none();
     if nobody && ground.rules.duo.passwordless.is_some() {
         return State::Naming { missing: false }.revisit(ground);
@@ -94,6 +98,7 @@ fn named(username: &str, ground: &mut Ground<'_>) -> FlowTurn<State> {
 impl State {
     pub(super) fn advance(self, input: Input, ground: &mut Ground<'_>) -> FlowTurn<State> {
         match (self, input) {
+            (Self::WithoutBrowser(flow), input) => flow.advance(input, ground),
             (_, Input::Form(Form::Other)) => FlowTurn::Fail(Event::ReselectFlow),
             (Self::Naming { .. }, Input::Form(Form::Username(username))) => {
                 named(&username, ground)
@@ -126,9 +131,7 @@ impl State {
             (Self::Exchanging(attempt), Input::Answer(Answer::Token(answer))) => {
                 exchanged(attempt, &answer, ground)
             }
-            (Self::Mapping { attempt, claims }, Input::Answer(Answer::Fact(..))) => {
-                map(attempt, *claims, ground)
-            }
+            (Self::Mapping(allow), Input::Answer(Answer::Fact(..))) => map(*allow, ground),
             (state, _) => state.revisit(ground),
         }
     }
@@ -151,21 +154,22 @@ impl State {
 
     /// The audit line of an attempt that nobody finished.
     pub(super) fn expiry_record(&self) -> Option<Record> {
-        match self {
-            Self::Away(attempt) | Self::Exchanging(attempt) | Self::Mapping { attempt, .. } => {
-                Some(Record::Duo(DuoRecord {
-                    reason: "expired".to_owned(),
-                    ..attempt.record()
-                }))
-            }
+        let record = match self {
+            Self::Away(attempt) | Self::Exchanging(attempt) => attempt.record(),
+            Self::Mapping(allow) => allow.record.clone(),
             Self::Naming { .. }
             | Self::Choosing { .. }
             | Self::Weighing(_)
             | Self::Offered(_)
             | Self::Counting(_)
             | Self::Checking(_)
-            | Self::Stuck { .. } => None,
-        }
+            | Self::WithoutBrowser(_)
+            | Self::Stuck { .. } => return None,
+        };
+        Some(Record::Duo(DuoRecord {
+            reason: "expired".to_owned(),
+            ..record
+        }))
     }
 
     /// A reload, the back button, or an input of another step: show where we are. A call that was
@@ -190,16 +194,13 @@ impl State {
             Self::Weighing(chosen)
             | Self::Checking(chosen)
             | Self::Counting(chosen)
-            | Self::Exchanging(Attempt { chosen, .. })
-            | Self::Mapping {
-                attempt: Attempt { chosen, .. },
-                ..
-            } => stuck(Some(chosen), DuoProblem::Expired),
+            | Self::Exchanging(Attempt { chosen, .. }) => stuck(Some(chosen), DuoProblem::Expired),
+            Self::Mapping(allow) => stuck(Some(allow.chosen), DuoProblem::Expired),
             Self::Naming { missing } => {
                 let page = username_page(missing, ground);
                 FlowTurn::Show(page, Self::Naming { missing })
             }
-            Self::Choosing { .. } => stuck(None, DuoProblem::Expired),
+            Self::Choosing { .. } | Self::WithoutBrowser(_) => stuck(None, DuoProblem::Expired),
         }
     }
 }
@@ -389,7 +390,7 @@ fn exchanged(attempt: Attempt, answer: &HttpAnswer, ground: &mut Ground<'_>) -> 
         Ok(claims) => {
             ground.core.duo_output =
                 Some(serde_json::json!({"rawResponse": token.redacted, "claims": claims.all}));
-            map(attempt, claims, ground)
+            map(Allow::by_token(&attempt, claims), ground)
         }
         Err(error) => {
             ground
@@ -443,16 +444,13 @@ pub(super) fn current_page(state: &State, ground: &Ground<'_>) -> Page {
         State::Stuck { chosen, problem } => page(chosen.as_ref(), Some(problem.clone()), ground),
         State::Away(Attempt { chosen, .. })
         | State::Exchanging(Attempt { chosen, .. })
-        | State::Mapping {
-            attempt: Attempt { chosen, .. },
-            ..
-        }
         | State::Weighing(chosen)
         | State::Offered(chosen)
         | State::Counting(chosen)
         | State::Checking(chosen) => page(Some(chosen), None, ground),
         State::Naming { missing } => username_page(*missing, ground),
-        State::Choosing { .. } => page(None, None, ground),
+        State::Mapping(allow) => page(Some(&allow.chosen), None, ground),
+        State::Choosing { .. } | State::WithoutBrowser(_) => page(None, None, ground),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod remembered;
 mod story;
+mod without_browser;
 
 use super::*;
 use crate::authn::facts::{FactValue, RequestFacts};

@@ -10,6 +10,7 @@ use crate::authn::remembered::{BrowserRemembered, RememberRules};
 use crate::authn::rules::{DuoRules, DuoUsername, FailMode};
 use crate::authn::strategy::{Decision, Next, ScriptName, Strategies, Trace, View};
 use crate::authn::transition::{On, Target, TransitionMap};
+use crate::duo::auth_api::ApiCall;
 use crate::duo::integration::Integration;
 use crate::duo::jwt;
 use crate::duo::oidc::HttpAnswer;
@@ -17,7 +18,7 @@ use crate::duo::secret::Secret;
 use crate::saml::context::{AuthnContextClassRef, PASSWORD_PROTECTED_TRANSPORT, REFEDS_MFA};
 use jiff::Timestamp;
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -111,6 +112,7 @@ pub(super) fn rules() -> Rules {
             passwordless: None,
             fail_mode: FailMode::Closed,
             remember: RememberRules::default(),
+            auth_api: None,
         },
         strategies: Arc::new(Scripts),
         step_limit: 100,
@@ -151,6 +153,11 @@ pub(super) struct Story {
     pub(super) attributes: FactValue,
     pub(super) remembered: Option<BrowserRemembered>,
     pub(super) presented: Option<Presented>,
+    /// What the Auth API will say, call by call, and what it was asked.
+    pub(super) auth_api: VecDeque<HttpAnswer>,
+    pub(super) called: Vec<ApiCall>,
+    /// What the password back end says once, if not that it is right.
+    pub(super) password: Option<PasswordAnswer>,
 }
 
 pub(super) enum Told {
@@ -173,6 +180,9 @@ impl Story {
             attributes: FactValue::Unknown,
             remembered: None,
             presented: None,
+            auth_api: VecDeque::new(),
+            called: Vec::new(),
+            password: None,
         }
     }
 
@@ -281,13 +291,16 @@ impl Story {
         self.nonce = claims["nonce"].as_str().unwrap().to_owned();
     }
 
-    fn answer(&self, call: Call, code: String) -> Answer {
+    fn answer(&mut self, call: Call, code: String) -> Answer {
         let response = |status, body: Vec<u8>| HttpAnswer::Response {
             status,
             headers: Vec::new(),
             body,
         };
         match call {
+            Call::Password { .. } if self.password.is_some() => {
+                Answer::Password(self.password.take().unwrap())
+            }
             Call::Password { username, .. } => {
                 let at = Timestamp::from_second(self.second).unwrap();
                 let verified = PasswordVerified::attest(username, "htpasswd".to_owned(), at);
@@ -301,6 +314,14 @@ impl Story {
                 reason: "connect".to_owned(),
             }),
             Call::Token { .. } => Answer::Token(response(200, code.into_bytes())),
+            Call::AuthApi(call) => {
+                self.called.push(call);
+                Answer::AuthApi(
+                    self.auth_api
+                        .pop_front()
+                        .expect("an answer of the Auth API"),
+                )
+            }
             Call::DuoStart(_) => Answer::DuoStarts(self.starts),
             Call::Fact(key, _) => {
                 assert_eq!(key, FactKey::UserAttributes);

@@ -55,6 +55,7 @@ fn rules(script: &str) -> Rules {
             max_starts: 20,
             passwordless: None,
             fail_mode: FailMode::Closed,
+            auth_api: None,
             remember: RememberRules::default(),
         },
         strategies: Arc::new(policy),
