@@ -242,6 +242,16 @@ proptest! {
     }
 
     #[test]
+    fn s48_a_login_without_a_browser_shows_nothing(bytes in entropy()) {
+        walks(bytes, |_, walk, _| {
+            if walk.without_browser() {
+                assert_eq!(walk.pages, 0);
+                assert_eq!(walk.redirects, 0);
+            }
+        });
+    }
+
+    #[test]
     fn i09_a_class_comes_only_from_what_is_declared(bytes in entropy()) {
         walks(bytes, |setting, _, verdict| {
             let Verdict::Success(success) = verdict else { return };

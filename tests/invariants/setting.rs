@@ -11,7 +11,7 @@ use vestibule::authn::facts::FactKey;
 use vestibule::authn::flow::FlowId;
 use vestibule::authn::principal::ClassOrder;
 use vestibule::authn::remembered::{Offer, RememberRules};
-use vestibule::authn::rules::{DuoRules, DuoUsername, FailMode, Passwordless, Rules};
+use vestibule::authn::rules::{AuthApiRules, DuoRules, DuoUsername, FailMode, Passwordless, Rules};
 use vestibule::authn::strategy::{Decision, Next, ScriptName, Strategies, Trace, View};
 use vestibule::authn::transition::{On, Stage, Target, TransitionMap};
 use vestibule::duo::integration::Integration;
@@ -234,11 +234,24 @@ fn rules(transitions: TransitionMap, table: Table, choices: &mut Choices) -> Rul
             } else {
                 FailMode::Closed
             },
-            auth_api: None,
+            auth_api: (!choices.chance(4)).then(|| auth_api(choices)),
             remember: remember(choices),
         },
         strategies: Arc::new(table),
         step_limit: 100,
+    }
+}
+
+fn auth_api(choices: &mut Choices) -> AuthApiRules {
+    AuthApiRules {
+        integration: Arc::new(Integration::new(
+            "auth-api",
+            "duo.test",
+            CLIENT,
+            Secret::new(SECRET),
+        )),
+        auto: choices.chance(2),
+        client_address_trusted: choices.chance(2),
     }
 }
 

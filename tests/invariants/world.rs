@@ -4,12 +4,13 @@ use crate::setting::Setting;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use std::collections::BTreeSet;
+use vestibule::authn::duo_auth_api::Wish;
 use vestibule::authn::evidence::{Evidence, Grade, PasswordVerified};
 use vestibule::authn::facts::{FactValue, RelyingPartyFacts, RequestFacts};
 use vestibule::authn::flow::FlowId;
 use vestibule::authn::login::{
-    Answer, Call, Callback, CallbackOutcome, Form, Input, Login, Page, PasswordAnswer, Record,
-    Start, Step, Terms, Verdict,
+    Answer, Call, Callback, CallbackOutcome, Form, Input, Login, Page, PasswordAnswer, Presented,
+    Record, Start, Step, Terms, Verdict,
 };
 use vestibule::authn::moment::Moment;
 use vestibule::authn::remembered::BrowserRemembered;
@@ -123,6 +124,13 @@ impl Walk {
         let now = epoch() + SignedDuration::from_secs(CLOCK.get());
         let request = random_request(choices);
         let terms = random_terms(choices);
+        // Nothing is kept for a client without a browser, so nothing is there to begin with.
+        let (earlier, remembered) = if request.non_browser {
+            (Vec::new(), None)
+        } else {
+            (earlier, remembered)
+        };
+        let presented = request.non_browser.then(|| random_presented(choices));
         let start = Start {
             transaction: "t".to_owned(),
             rp: RelyingPartyFacts::default(),
@@ -131,7 +139,7 @@ impl Walk {
             terms: terms.clone(),
             earlier: earlier.clone(),
             remembered: remembered.clone(),
-            presented: None,
+            presented,
         };
         Self {
             pages: 0,
@@ -212,6 +220,10 @@ impl Walk {
         self.request.is_passive
     }
 
+    pub(crate) fn without_browser(&self) -> bool {
+        self.request.non_browser
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.now
     }
@@ -272,6 +284,10 @@ impl Walk {
 
     /// Writes the login down and reads it back, as a restart between any two steps would.
     fn rest(&mut self, login: &Login) {
+        if self.request.non_browser {
+            self.login = Some(login.clone());
+            return;
+        }
         let text = serde_json::to_string(login).expect("a login can be written down");
         let read = serde_json::from_str(&text);
         self.unreadable += u32::from(read.is_err());
@@ -387,7 +403,13 @@ impl Walk {
             }
             Call::Health { .. } => Answer::Health(self.health(choices)),
             Call::Token { .. } => Answer::Token(self.token(choices)),
-            Call::AuthApi(_) => panic!("a browser's login calls the Auth API"),
+            Call::AuthApi(call) => {
+                assert!(
+                    self.request.non_browser,
+                    "a browser's login calls the Auth API"
+                );
+                Answer::AuthApi(self.auth_api(&call.url, choices))
+            }
             Call::DuoStart(_) => Answer::DuoStarts(u32::from(choices.below(7))),
             Call::Fact(key, _) => Answer::Fact(*key, FactValue::Unknown),
         }
@@ -411,6 +433,36 @@ impl Walk {
                 &json!({"stat": "OK", "response": {"timestamp": self.now.as_second()}}),
             ),
         }
+    }
+
+    fn auth_api(&mut self, url: &str, choices: &mut Choices) -> HttpAnswer {
+        if choices.below(12) == 0 {
+            self.outages += 1;
+            return response(503, &json!({}));
+        }
+        let said = match url.rsplit('/').next().unwrap_or_default() {
+            "preauth" => {
+                let result = *choices.of(&["auth", "auth", "auth", "allow", "deny", "enroll"]);
+                if result == "allow" {
+                    self.duo_allowed.insert(String::new());
+                }
+                json!({"result": result})
+            }
+            "auth" => json!({"txid": "api-tx"}),
+            _ => {
+                let known = [
+                    ("waiting", "pushed"),
+                    ("deny", "timeout"),
+                    ("allow", "allow"),
+                ];
+                let (result, status) = *choices.of(&known);
+                if result == "allow" {
+                    self.duo_allowed.insert("api-tx".to_owned());
+                }
+                json!({"result": result, "status": status})
+            }
+        };
+        response(200, &json!({"stat": "OK", "response": said}))
     }
 
     /// Duo's answer to the code, good or bad in one of many ways.
@@ -522,7 +574,22 @@ fn random_request(choices: &mut Choices) -> RequestFacts {
         requested,
         force_authn: choices.chance(4),
         is_passive: choices.chance(6),
+        non_browser: choices.chance(5),
         ..RequestFacts::default()
+    }
+}
+
+fn random_presented(choices: &mut Choices) -> Presented {
+    let factors = ["", "auto", "push", "phone", "sms", "passcode", "other"];
+    let passcodes = [None, Some("123456"), Some("123456789")];
+    Presented {
+        username: (*choices.of(&["alice", "alice", "bob", ""])).to_owned(),
+        password: Secret::new(*choices.of(&["right", "right", "right", "wrong"])),
+        duo: Wish {
+            factor: (*choices.of(&factors)).to_owned(),
+            device: String::new(),
+            passcode: choices.of(&passcodes).map(Secret::new),
+        },
     }
 }
 

@@ -177,7 +177,7 @@ impl Case {
             terms: Terms::default(),
             earlier,
             remembered: None,
-            presented: None,
+            presented: self.request.non_browser.then(|| world.presented()),
         })
     }
 }

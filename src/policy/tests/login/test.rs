@@ -6,9 +6,11 @@ use crate::authn::event::Event;
 use crate::authn::evidence::EvidenceTable;
 use crate::authn::principal::ClassOrder;
 use crate::authn::remembered::RememberRules;
-use crate::authn::rules::{DuoRules, DuoUsername, FailMode};
+use crate::authn::rules::{AuthApiRules, DuoRules, DuoUsername, FailMode};
 use crate::authn::strategy::ScriptName;
 use crate::authn::transition::{On, Stage, Target, TransitionMap};
+use crate::duo::integration::Integration;
+use crate::duo::secret::Secret;
 use crate::policy::Policy;
 use crate::saml::context::{PASSWORD_PROTECTED_TRANSPORT, REFEDS_MFA};
 use std::collections::BTreeMap;
@@ -151,6 +153,52 @@ fn the_shipped_policy_decides_whole_logins_as_documented() {
         assert_eq!(report.failures, []);
         assert!(report.cases >= 6, "{}", report.cases);
     }
+}
+
+/// The same with an Auth API, for any client.
+fn any_client() -> Rules {
+    let mut rules = rules(SHIPPED);
+    for descriptor in rules.flows.values_mut() {
+        descriptor.non_browser = true;
+    }
+    let secret = Secret::new("0123456789abcdefghijABCDEFGHIJ0123456789");
+    let api = Integration::new("auth-api", "duo.invalid", "DIAUTHAPIAUTHAPI0001", secret);
+    rules.duo.auth_api = Some(AuthApiRules {
+        integration: Arc::new(api),
+        auto: true,
+        client_address_trusted: true,
+    });
+    rules
+}
+
+#[test]
+fn a_login_without_a_browser_is_rehearsed_too() {
+    let case = |duo: &str, expect: &str| {
+        format!(
+            "[[login]]\nname = \"l\"\nrequest.non_browser = true\n\
+             request.requested = [\"https://refeds.org/profile/mfa\"]\n{duo}\n{expect}"
+        )
+    };
+    let both = "expect.status = \"Success\"\n\
+                expect.steps = [\"authn/Password\", \"authn/DuoOIDC\"]\nexpect.prompts = 0";
+    let refused = "expect.status = \"RequestUnsupported\"";
+    for (duo, expect) in [
+        ("", both),
+        ("duo.factor = \"phone_call\"", both),
+        ("duo.factor = \"bypass_code\"", refused),
+        ("duo.reason = \"bypass_user\"", refused),
+        (
+            "duo.result = \"deny\"",
+            "expect.status = \"InvalidCredentials\"",
+        ),
+        (
+            "duo.result = \"down\"",
+            "expect.status = \"AuthenticationException\"",
+        ),
+    ] {
+        assert_eq!(run_logins(&any_client(), &case(duo, expect)).failures, []);
+    }
+    assert_eq!(run_logins(&rules(SHIPPED), &case("", refused)).failures, []);
 }
 
 #[test]

@@ -1,18 +1,20 @@
 //! The stand-in world of a rehearsed login: browser, password back end, directory and Duo.
 
 use super::{DuoAnswer, DuoResult, FactKey, FactValue, Password, Session};
+use crate::authn::duo_auth_api::Wish;
 use crate::authn::event::Event;
 use crate::authn::evidence::PasswordVerified;
 use crate::authn::facts::{RelyingPartyFacts, RequestFacts};
 use crate::authn::flow::FlowId;
 use crate::authn::login::{
-    Answer, Call, Callback, CallbackOutcome, Form, Input, Login, Page, PasswordAnswer, Start, Step,
-    Terms, Verdict,
+    Answer, Call, Callback, CallbackOutcome, Form, Input, Login, Page, PasswordAnswer, Presented,
+    Start, Step, Terms, Verdict,
 };
 use crate::authn::moment::Moment;
 use crate::authn::result::FactorResult;
 use crate::authn::rules::Rules;
 use crate::authn::transition::{On, Stage, Target, TransitionMap};
+use crate::duo::auth_api::ApiCall;
 use crate::duo::integration::Integration;
 use crate::duo::jwt;
 use crate::duo::oidc::HttpAnswer;
@@ -121,6 +123,7 @@ impl World<'_> {
             why: String::new(),
             ending: Ending::Failure(Event::RuntimeException),
         };
+        let has_browser = !start.request.non_browser;
         let mut login = Login::new(start, self.rules);
         let mut input = Input::Begin;
         let mut sent = serde_json::Value::Null;
@@ -143,7 +146,12 @@ impl World<'_> {
                     let outcome = CallbackOutcome::Code("code".to_owned());
                     (next, Input::Callback(Callback { state, outcome }))
                 }
-                Step::Call(call, next) => (next, Input::Answer(self.answer(call, &sent)?)),
+                Step::Call(call, next) => {
+                    if !has_browser {
+                        walk.note(&call);
+                    }
+                    (next, Input::Answer(self.answer(call, &sent)?))
+                }
                 Step::Finish(verdict) => return Ok(walk.finish(verdict)),
             };
         }
@@ -186,8 +194,7 @@ impl World<'_> {
             Call::DuoStart(_) => Answer::DuoStarts(1),
             Call::Health { .. } => Answer::Health(self.health()),
             Call::Token { .. } => Answer::Token(self.token(sent)?),
-            // A rehearsed login has a browser.
-            Call::AuthApi(_) => return Err("the Auth API is not rehearsed".to_owned()),
+            Call::AuthApi(call) => Answer::AuthApi(self.auth_api(&call)),
             Call::Fact(key, _) => {
                 let value = self.facts.get(&key).cloned();
                 Answer::Fact(key, value.unwrap_or(FactValue::Unknown))
@@ -215,6 +222,42 @@ impl World<'_> {
             };
         }
         let response = json!({ "timestamp": self.now.as_second() });
+        respond(&json!({ "stat": "OK", "response": response }))
+    }
+
+    /// What a client without a browser brings along: it asks for the factor that Duo then reports.
+    pub(super) fn presented(&self) -> Presented {
+        let (factor, passcode) = match self.duo.factor.as_str() {
+            "duo_push" | "verified_duo_push" => ("push", None),
+            "phone_call" => ("phone", None),
+            "bypass_code" => ("passcode", Some("123456789")),
+            _ => ("passcode", Some("123456")),
+        };
+        Presented {
+            username: self.username.clone(),
+            password: Secret::new("rehearsal"),
+            duo: Wish {
+                factor: factor.to_owned(),
+                device: String::new(),
+                passcode: passcode.map(Secret::new),
+            },
+        }
+    }
+
+    /// Who is let in without a factor hears so before.
+    fn auth_api(&self, call: &ApiCall) -> HttpAnswer {
+        let result = match self.duo.result {
+            DuoResult::Down => return self.health(),
+            DuoResult::Allow => "allow",
+            DuoResult::Deny => "deny",
+        };
+        let acted = ["user_approved", "valid_passcode"].contains(&self.duo.reason.as_str());
+        let response = match call.url.rsplit('/').next().unwrap_or_default() {
+            "preauth" if acted => json!({ "result": "auth" }),
+            "preauth" => json!({ "result": result }),
+            "auth" => json!({ "txid": "rehearsal" }),
+            _ => json!({ "result": result, "status": result }),
+        };
         respond(&json!({ "stat": "OK", "response": response }))
     }
 
@@ -300,6 +343,18 @@ impl Walk {
             why: "waits at a page".to_owned(),
             ending: Ending::Waiting(flow),
             ..self
+        }
+    }
+
+    /// Without pages a step shows in what it calls.
+    fn note(&mut self, call: &Call) {
+        let flow = match call {
+            Call::Password { .. } => FlowId::Password,
+            Call::AuthApi(_) => FlowId::DuoOidc,
+            _ => return,
+        };
+        if self.steps.last() != Some(&flow) {
+            self.steps.push(flow);
         }
     }
 
