@@ -232,6 +232,7 @@ impl Idp {
             terms: self.profile.terms.clone(),
             earlier: self.session.clone(),
             remembered: None,
+            presented: None,
         };
         let login = Login::new(start, &self.rules);
         match login.advance(Input::Begin, &self.rules, moment).step {
@@ -445,6 +446,7 @@ fn rules() -> Rules {
             max_starts: 10,
             passwordless: None,
             fail_mode: vestibule::authn::rules::FailMode::Closed,
+            auth_api: None,
             remember: RememberRules::default(),
         },
         strategies: Arc::new(policy),
