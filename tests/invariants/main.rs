@@ -5,6 +5,7 @@
 //! the properties compare what the login claims with that ledger. The invariants that concern
 //! browsers, endpoints and audit lines (3, 11, 12, 13) are walked over sockets in `tests/suite`.
 
+mod asked;
 mod setting;
 mod world;
 

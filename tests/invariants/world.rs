@@ -1,28 +1,23 @@
 //! The world around a login, played from a string of random bytes.
 
+use crate::asked;
 use crate::setting::Setting;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use std::collections::BTreeSet;
-use vestibule::authn::duo_auth_api::Wish;
 use vestibule::authn::evidence::{Evidence, Grade, PasswordVerified};
 use vestibule::authn::facts::{FactValue, RelyingPartyFacts, RequestFacts};
 use vestibule::authn::flow::FlowId;
 use vestibule::authn::login::{
-    Answer, Call, Callback, CallbackOutcome, Form, Input, Login, Page, PasswordAnswer, Presented,
-    Record, Start, Step, Terms, Verdict,
+    Answer, Call, Callback, CallbackOutcome, Form, Input, Login, Page, PasswordAnswer, Record,
+    Start, Step, Terms, Verdict,
 };
 use vestibule::authn::moment::Moment;
 use vestibule::authn::remembered::BrowserRemembered;
 use vestibule::authn::result::{AuthenticationResult, FactorResult};
-use vestibule::authn::rules::FailMode;
 use vestibule::duo::jwt;
 use vestibule::duo::oidc::HttpAnswer;
 use vestibule::duo::secret::Secret;
-use vestibule::saml::context::{
-    AuthnContextClassRef, Comparison, PASSWORD, PASSWORD_PROTECTED_TRANSPORT, REFEDS_MFA,
-    RequestedAuthnContext,
-};
 
 pub(crate) const SECRET: &str = "0123456789abcdefghijABCDEFGHIJ0123456789";
 pub(crate) const CLIENT: &str = "DITESTTESTTESTTEST01";
@@ -87,26 +82,6 @@ pub(crate) struct Walk {
     foreign: bool,
 }
 
-/// Most relying parties have no terms of their own.
-fn random_terms(choices: &mut Choices) -> Terms {
-    let required = match choices.below(4) {
-        0 => BTreeSet::from([FlowId::DuoOidc]),
-        1 => BTreeSet::from([FlowId::Password]),
-        _ => BTreeSet::new(),
-    };
-    let fail_mode = match choices.below(6) {
-        0 => Some(FailMode::Open),
-        1 => Some(FailMode::Closed),
-        _ => None,
-    };
-    let preferred = (choices.below(4) == 0).then(|| AuthnContextClassRef::new(REFEDS_MFA));
-    Terms {
-        required,
-        preferred: preferred.into_iter().collect(),
-        fail_mode,
-    }
-}
-
 thread_local! {
     static CLOCK: std::cell::Cell<i64> = const { std::cell::Cell::new(0) };
 }
@@ -122,15 +97,15 @@ impl Walk {
             CLOCK.set(0);
         }
         let now = epoch() + SignedDuration::from_secs(CLOCK.get());
-        let request = random_request(choices);
-        let terms = random_terms(choices);
+        let request = asked::request(choices);
+        let terms = asked::terms(choices);
         // Nothing is kept for a client without a browser, so nothing is there to begin with.
         let (earlier, remembered) = if request.non_browser {
             (Vec::new(), None)
         } else {
             (earlier, remembered)
         };
-        let presented = request.non_browser.then(|| random_presented(choices));
+        let presented = request.non_browser.then(|| asked::presented(choices));
         let start = Start {
             transaction: "t".to_owned(),
             rp: RelyingPartyFacts::default(),
@@ -547,50 +522,6 @@ fn spoil(claims: &mut serde_json::Value, choices: &mut Choices, now: Timestamp) 
         _ => return false,
     }
     true
-}
-
-fn random_request(choices: &mut Choices) -> RequestFacts {
-    let classes = [
-        PASSWORD_PROTECTED_TRANSPORT,
-        PASSWORD,
-        REFEDS_MFA,
-        PHISHING_RESISTANT,
-        "urn:unknown:class",
-    ];
-    let comparisons = [
-        Comparison::Exact,
-        Comparison::Minimum,
-        Comparison::Maximum,
-        Comparison::Better,
-    ];
-    let requested = (!choices.chance(3)).then(|| RequestedAuthnContext {
-        comparison: *choices.of(&comparisons),
-        classes: (0..=choices.below(2))
-            .map(|_| AuthnContextClassRef::new(*choices.of(&classes)))
-            .collect(),
-        declarations: Vec::new(),
-    });
-    RequestFacts {
-        requested,
-        force_authn: choices.chance(4),
-        is_passive: choices.chance(6),
-        non_browser: choices.chance(5),
-        ..RequestFacts::default()
-    }
-}
-
-fn random_presented(choices: &mut Choices) -> Presented {
-    let factors = ["", "auto", "push", "phone", "sms", "passcode", "other"];
-    let passcodes = [None, Some("123456"), Some("123456789")];
-    Presented {
-        username: (*choices.of(&["alice", "alice", "bob", ""])).to_owned(),
-        password: Secret::new(*choices.of(&["right", "right", "right", "wrong"])),
-        duo: Wish {
-            factor: (*choices.of(&factors)).to_owned(),
-            device: String::new(),
-            passcode: choices.of(&passcodes).map(Secret::new),
-        },
-    }
 }
 
 fn callback(state: String, outcome: CallbackOutcome) -> Input {
