@@ -14,7 +14,7 @@ pub use format::{Fields, Format, FormatError, ParsedLine};
 pub use label::{Arity, Label, UnknownLabel};
 pub use record::{
     ConsentAnswer, Exchange, Issued, PasswordCheck, consent, duo, password, sso_failure, sso_local,
-    sso_refusal, sso_success,
+    sso_own, sso_refusal, sso_success,
 };
 
 /// `idp.audit.format`: Shibboleth's default and our own fields after it.

@@ -67,9 +67,19 @@ pub fn sso_success<'a>(
     success: &'a Success,
     issued: &Issued<'a>,
 ) -> Fields<'a> {
+    let mut fields = sso_own(exchange, request, success);
+    of_issued(&mut fields, issued, exchange.now);
+    fields
+}
+
+/// The SSO line of a login to a page of our own: nothing was issued.
+pub fn sso_own<'a>(
+    exchange: &Exchange<'a>,
+    request: &'a AuthnRequest,
+    success: &'a Success,
+) -> Fields<'a> {
     let mut fields = exchange_fields(exchange);
     of_request(&mut fields, request, exchange.shorten_bindings);
-    of_issued(&mut fields, issued, exchange.now);
     let result = &success.result;
     fields.set(Label::Username, result.username());
     fields.set(Label::AuthnContext, short(success.class.as_str()));

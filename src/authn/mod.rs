@@ -17,5 +17,6 @@ pub mod principal;
 pub mod remembered;
 pub mod result;
 pub mod rules;
+pub mod self_service;
 pub mod strategy;
 pub mod transition;

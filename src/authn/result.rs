@@ -97,6 +97,15 @@ impl FactorResult {
             .is_none_or(|grade| grade >= Grade::PhishingResistant)
     }
 
+    /// When the user last acted at Duo for it. A result that proves no act (bypass, a trusted
+    /// network, a remembered browser) has no such instant.
+    pub fn confirmed_at_duo(&self) -> Option<Timestamp> {
+        match &self.evidence {
+            Evidence::Duo(duo) if self.grade >= Some(Grade::Mfa) => Some(duo.at()),
+            _ => None,
+        }
+    }
+
     /// The flow.
     pub fn flow(&self) -> FlowId {
         self.flow

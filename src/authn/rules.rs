@@ -133,6 +133,25 @@ pub enum DuoUsername {
     Script(ScriptName),
 }
 
+impl DuoUsername {
+    /// The name at Duo, compared byte for byte with what comes back. `None` where the directory or a
+    /// script has to say.
+    pub fn of(&self, username: &str) -> Option<String> {
+        let local_part = username
+            .rsplit_once('@')
+            .map_or(username, |(local, _)| local);
+        match self {
+            Self::AsIs => Some(username.to_owned()),
+            Self::Lowercase => Some(username.to_lowercase()),
+            Self::StripDomain => Some(local_part.to_owned()),
+            Self::AddDomain(_) if local_part != username => Some(username.to_owned()),
+            Self::AddDomain(domain) => Some(format!("{username}@{domain}")),
+            Self::Template(template) => Some(template.replace("{user}", username)),
+            Self::Attribute(_) | Self::Script(_) => None,
+        }
+    }
+}
+
 impl Rules {
     /// Whether a flow can run at all: it is described, and Duo has an integration.
     pub fn available(&self, flow: FlowId) -> bool {

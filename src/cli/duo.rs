@@ -1,5 +1,6 @@
 //! `vestibule duo ..`: Duo's side of things.
 
+mod enroll;
 mod import;
 mod ping;
 mod simulate;
@@ -25,6 +26,8 @@ enum DuoCommand {
     Ping,
     /// Says how every Duo application of the home is, and what has been imported.
     Status,
+    /// Begins to enrol a user with Duo: shows the code, and waits for the phone.
+    Enroll(Box<enroll::Args>),
     /// Keeps which of Duo's users are which of ours, read through the Admin API.
     Import(Box<import::Args>),
     /// Runs Duo's service on this machine until it is interrupted.
@@ -43,6 +46,7 @@ pub fn run(context: &Context, args: Args) -> ExitCode {
     match args.command {
         DuoCommand::Ping => ping::run(context),
         DuoCommand::Status => status::run(context),
+        DuoCommand::Enroll(args) => enroll::run(context, &args),
         DuoCommand::Import(args) => import::run(context, &args),
         DuoCommand::Simulate(args) => simulate::run(*args),
     }

@@ -1,6 +1,7 @@
 //! Checked settings: immutable, one value per generation of the configuration.
 
 use crate::authn::rules::{AuthApiRules, Rules};
+use crate::authn::self_service::SelfService;
 use crate::config::ldap::{LdapDirectorySettings, LdapPasswordSettings, PasswordValidator};
 use crate::config::metadata::MetadataSettings;
 use crate::duo::integration::Integration;
@@ -8,6 +9,7 @@ use crate::saml::key::SigningKey;
 use crate::saml::own_metadata::{OwnMetadata, OwnProfiles};
 use crate::saml::request::Acceptance;
 use ipnet::IpNet;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -61,6 +63,12 @@ pub struct Settings {
     pub duo_http: DuoHttpSettings,
     /// `idp.duo.oidc.nonbrowser.*`: Duo's Auth API, if it is set up.
     pub duo_auth_api: Option<DuoAuthApiSettings>,
+    /// `vestibule.duo.selfService.*`, if users may change their own factors.
+    pub duo_self_service: Option<SelfService>,
+    /// `vestibule.duo.enrolmentLifetime`
+    pub duo_enrolment_lifetime: Duration,
+    /// `vestibule.duo.style` and those of further integrations: style sheets by integration.
+    pub duo_styles: BTreeMap<String, Vec<u8>>,
     /// `vestibule.duo.admin.*`: Duo's Admin API, if it is set up.
     pub duo_admin_api: Option<Arc<Integration>>,
     /// Where relying parties' metadata comes from.
@@ -69,6 +77,8 @@ pub struct Settings {
     pub ldap_directory: Option<LdapDirectorySettings>,
     /// `idp.ui.fallbackLanguages`
     pub fallback_languages: Vec<String>,
+    /// `vestibule.ui.poweredBy`
+    pub powered_by: bool,
     /// Hexadecimal SHA-256 over everything in `Raw` (properties and files): tells generations of
     /// the configuration apart, across restarts too.
     pub fingerprint: String,

@@ -162,6 +162,14 @@ impl DuoError {
         }
     }
 
+    /// Whether Duo's Auth API refused this very parameter (code 40002): a name that is taken, an id
+    /// that is not known.
+    pub fn is_about(&self, parameter: &str) -> bool {
+        let prefix = "Invalid request parameters";
+        matches!(self, Self::Refused(400, text)
+            if text.starts_with(prefix) && text[prefix.len()..].contains(parameter))
+    }
+
     /// Whether Duo is away: the only errors for which an application may decide to let users in
     /// without it. A wrong secret or clock never is.
     pub fn is_outage(&self) -> bool {

@@ -2,15 +2,20 @@
 //! so that removing an integration removes its users, and can tell how many.
 
 use crate::duo::import::Match;
+use crate::duo::integration::Integration;
 use crate::server::session::later;
 use crate::server::storage::{Context, Entry, Key, Storage, StorageError, decode, encode};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Until somebody removes them.
 const FOR_GOOD: Duration = Duration::from_hours(100 * 365 * 24);
+
+/// The integration of `idp.duo.oidc.*`.
+const DEFAULT: &str = "default";
 
 /// Attempts at a record that others write as well.
 const RACES: usize = 16;
@@ -26,6 +31,12 @@ pub struct DuoUser {
     pub duo_user_id: String,
     /// What our pages call it.
     pub label: String,
+    /// When it was added.
+    pub added: Timestamp,
+    /// When Duo last said that it knows the user, if we asked.
+    pub confirmed: Option<Timestamp>,
+    /// Duo does not know the user any more.
+    pub broken: bool,
 }
 
 /// How adding one user ended.
@@ -48,46 +59,79 @@ pub struct DuoUsers<'a> {
     pub integration: &'a str,
 }
 
+/// The integration whose users an Auth API application knows: they share an API host, which is the
+/// default one's as a rule.
+pub fn home_of<'a>(
+    application: &Integration,
+    integrations: &'a BTreeMap<String, Arc<Integration>>,
+) -> &'a str {
+    let same = |(_, one): &(&String, &Arc<Integration>)| one.api_host == application.api_host;
+    let default = integrations.get_key_value(DEFAULT).filter(same);
+    let found = default.or_else(|| integrations.iter().find(same));
+    found.map_or(DEFAULT, |(name, _)| name.as_str())
+}
+
 type Users = BTreeMap<String, DuoUser>;
 
 impl DuoUsers<'_> {
     /// Everybody.
     pub async fn all(&self) -> Result<Vec<DuoUser>, StorageError> {
-        let found = self.storage.read(&self.key()).await?;
-        let users: Users = found.map_or(Ok(Users::new()), |stored| decode(&stored.value))?;
-        Ok(users.into_values().collect())
+        Ok(self.read().await?.0.into_values().collect())
+    }
+
+    /// One of our users.
+    pub async fn of(&self, user: &str) -> Result<Option<DuoUser>, StorageError> {
+        Ok(self.read().await?.0.remove(user))
     }
 
     /// Adds these, and says of each how it ended; what conflicts is left as it was.
     pub async fn add(&self, new: &[Match], now: Timestamp) -> Result<Vec<Added>, StorageError> {
-        for _ in 0..RACES {
-            let stored = self.storage.read(&self.key()).await?;
-            let version = stored.as_ref().map(|stored| stored.version);
-            let mut users: Users = match stored {
-                Some(stored) => decode(&stored.value)?,
-                None => Users::new(),
-            };
-            let mut ids = users
-                .values()
-                .map(|user| user.duo_user_id.clone())
-                .collect();
-            let outcomes = new
-                .iter()
-                .map(|one| self.put(&mut users, &mut ids, one))
-                .collect();
-            let entry = Entry {
-                value: encode(&users)?,
-                expiry: later(now, FOR_GOOD),
-            };
-            let won = match version {
-                Some(version) => self.storage.write_if_version(self.key(), version, entry),
-                None => self.storage.create_if_absent(self.key(), entry),
-            };
-            if won.await? {
-                return Ok(outcomes);
+        self.write(now, |users| {
+            let ids = users.values().map(|user| user.duo_user_id.clone());
+            let mut ids: BTreeSet<String> = ids.collect();
+            let put = |one| self.put(users, &mut ids, one, now);
+            new.iter().map(put).collect()
+        })
+        .await
+    }
+
+    /// Adds a user who has just enrolled. A record that Duo does not know any more makes room.
+    pub async fn enrolled(&self, one: &Match, now: Timestamp) -> Result<Added, StorageError> {
+        self.write(now, |users| {
+            let stale = |user: &DuoUser| user.broken && user.duo_user_id != one.duo_user_id;
+            if users.get(&one.user).is_some_and(stale) {
+                users.remove(&one.user);
             }
-        }
-        Err(StorageError::Failed("others write the same".to_owned()))
+            let ids = users.values().map(|user| user.duo_user_id.clone());
+            let mut ids: BTreeSet<String> = ids.collect();
+            let added = self.put(users, &mut ids, one, now);
+            if let (Added::New | Added::Known, Some(user)) = (added, users.get_mut(&one.user)) {
+                user.confirmed = Some(now);
+                user.broken = false;
+            }
+            added
+        })
+        .await
+    }
+
+    /// Changes one of our users; false when there is none.
+    pub async fn change(
+        &self,
+        user: &str,
+        now: Timestamp,
+        change: impl Fn(&mut DuoUser) + Sync,
+    ) -> Result<bool, StorageError> {
+        self.write(now, |users| users.get_mut(user).map(&change).is_some())
+            .await
+    }
+
+    /// Removes one of our users, and says who it was.
+    pub async fn remove(
+        &self,
+        user: &str,
+        now: Timestamp,
+    ) -> Result<Option<DuoUser>, StorageError> {
+        self.write(now, |users| users.remove(user)).await
     }
 
     /// Removes everybody and says how many there were.
@@ -100,7 +144,44 @@ impl DuoUsers<'_> {
         Ok(if removed.await? { users.len() } else { 0 })
     }
 
-    fn put(&self, users: &mut Users, ids: &mut BTreeSet<String>, one: &Match) -> Added {
+    async fn read(&self) -> Result<(Users, Option<u64>), StorageError> {
+        Ok(match self.storage.read(&self.key()).await? {
+            Some(stored) => (decode(&stored.value)?, Some(stored.version)),
+            None => (Users::new(), None),
+        })
+    }
+
+    /// Changes the record; nothing that another one changes meanwhile is lost.
+    async fn write<T>(
+        &self,
+        now: Timestamp,
+        change: impl Fn(&mut Users) -> T,
+    ) -> Result<T, StorageError> {
+        for _ in 0..RACES {
+            let (mut users, version) = self.read().await?;
+            let outcome = change(&mut users);
+            let entry = Entry {
+                value: encode(&users)?,
+                expiry: later(now, FOR_GOOD),
+            };
+            let won = match version {
+                Some(version) => self.storage.write_if_version(self.key(), version, entry),
+                None => self.storage.create_if_absent(self.key(), entry),
+            };
+            if won.await? {
+                return Ok(outcome);
+            }
+        }
+        Err(StorageError::failed("others write the same"))
+    }
+
+    fn put(
+        &self,
+        users: &mut Users,
+        ids: &mut BTreeSet<String>,
+        one: &Match,
+        now: Timestamp,
+    ) -> Added {
         if let Some(known) = users.get(&one.user) {
             return if known.duo_user_id == one.duo_user_id {
                 Added::Known
@@ -116,6 +197,9 @@ impl DuoUsers<'_> {
             integration: self.integration.to_owned(),
             duo_user_id: one.duo_user_id.clone(),
             label: one.label.clone(),
+            added: now,
+            confirmed: None,
+            broken: false,
         };
         users.insert(one.user.clone(), user);
         Added::New
@@ -131,7 +215,6 @@ mod tests {
     use super::*;
     use crate::server::storage::memory::Memory;
     use crate::server::world::{Clock as _, SystemClock};
-    use std::sync::Arc;
 
     fn one(user: &str, id: &str) -> Match {
         Match {
@@ -173,5 +256,30 @@ mod tests {
         assert_eq!(users("a").remove_all().await, Ok(1));
         assert_eq!(users("a").remove_all().await, Ok(0));
         assert_eq!(users("b").all().await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn an_enrolment_replaces_only_what_duo_does_not_know_any_more() {
+        let storage = Memory::new(Arc::new(SystemClock), 10);
+        let users = DuoUsers {
+            storage: &storage,
+            integration: "default",
+        };
+        let now = SystemClock.now();
+        let first = one("alice", "DU1");
+        let second = one("alice", "DU2");
+        assert_eq!(users.enrolled(&first, now).await, Ok(Added::New));
+        assert_eq!(users.enrolled(&second, now).await, Ok(Added::Conflict));
+        let broken = users.change("alice", now, |user| user.broken = true);
+        assert_eq!(broken.await, Ok(true));
+        assert_eq!(users.enrolled(&second, now).await, Ok(Added::New));
+        let kept = users.of("alice").await.unwrap().unwrap();
+        assert_eq!(
+            (&*kept.duo_user_id, kept.confirmed, kept.broken),
+            ("DU2", Some(now), false)
+        );
+        let removed = users.remove("alice", now).await.unwrap();
+        assert_eq!(removed, Some(kept));
+        assert_eq!(users.change("alice", now, |_| {}).await, Ok(false));
     }
 }

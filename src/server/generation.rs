@@ -1,8 +1,11 @@
 //! One generation of the configuration with everything made from it: immutable, swapped as a whole.
 
 use crate::config::settings::Settings;
+use crate::saml::binding::Binding;
+use crate::saml::metadata::{Endpoint, EntityDescriptor, IndexedEndpoint, SpSsoDescriptor};
 use crate::server::back_end::password::PasswordBackEnd;
 use crate::server::back_end::{Directory, DuoClient};
+use crate::server::http::account;
 use crate::server::pages::Pages;
 use crate::server::profiles::ProfileCache;
 use crate::server::world::World;
@@ -23,6 +26,8 @@ pub struct Generation {
     pub password: PasswordBackEnd,
     /// Our own metadata document.
     pub own_metadata: String,
+    /// The account page, described as relying parties are.
+    pub account: Arc<EntityDescriptor>,
     /// What holds for which relying party.
     pub profiles: ProfileCache,
     /// Paths that Duo sends browsers back to.
@@ -35,12 +40,17 @@ impl Generation {
     /// Makes everything, or says what is wrong with the settings.
     pub fn build(settings: Settings, world: &World) -> Result<Self, String> {
         Ok(Self {
-            pages: Pages::load(&settings.home, &settings.fallback_languages)?,
+            pages: Pages::load(
+                &settings.home,
+                &settings.fallback_languages,
+                &settings.duo_styles,
+            )?,
             duo: world.back_ends.duo(&settings)?,
             directory: world.back_ends.directory(&settings)?,
             password: PasswordBackEnd::start(&settings.password, Arc::clone(&world.clock))
                 .map_err(|error| format!("password threads: {error}"))?,
             own_metadata: settings.own_metadata().to_xml(),
+            account: Arc::new(account_page(&settings)),
             profiles: ProfileCache::default(),
             callback_paths: callback_paths(&settings),
             form_targets: form_targets(&settings),
@@ -51,6 +61,29 @@ impl Generation {
     /// A path below the base URL's.
     pub fn path(&self, below: &str) -> String {
         format!("{}{below}", self.settings.base_url.path)
+    }
+}
+
+/// The same rules decide about a login to the account page as about any other: scripts know it by
+/// its URL.
+fn account_page(settings: &Settings) -> EntityDescriptor {
+    let location = format!("{}{}", settings.base_url.url, account::PATH);
+    let endpoint = Endpoint {
+        binding: Binding::Redirect,
+        location: location.clone(),
+        response_location: None,
+    };
+    EntityDescriptor {
+        entity_id: location,
+        sp: SpSsoDescriptor {
+            assertion_consumer_services: vec![IndexedEndpoint {
+                index: 0,
+                is_default: Some(true),
+                endpoint,
+            }],
+            ..SpSsoDescriptor::default()
+        },
+        ..EntityDescriptor::default()
     }
 }
 

@@ -1,7 +1,7 @@
 //! From what happened to lines in the audit: the one place where the server writes them.
 
 use crate::audit::{self, Category, ConsentAnswer, Exchange, Issued, PasswordCheck};
-use crate::authn::login::{Failure, Record, Success};
+use crate::authn::login::{DuoRecord, Failure, Record, Success};
 use crate::config::settings::Settings;
 use crate::saml::binding::Binding;
 use crate::saml::request::{LocalRefusal, RelyingPartyRefusal};
@@ -61,6 +61,12 @@ impl Journal<'_> {
         let exchange = self.exchange(Some(session));
         let fields = audit::sso_success(&exchange, &asked.request, success, issued);
         self.sso(&fields)
+    }
+
+    /// Somebody signed in to a page of ours.
+    pub fn own(&self, asked: &Asked, success: &Success, session: &str) -> Written {
+        let exchange = self.exchange(Some(session));
+        self.sso(&audit::sso_own(&exchange, &asked.request, success))
     }
 
     /// A login failed, was cancelled or abandoned; `answered` is what the relying party is told.
@@ -137,6 +143,12 @@ impl Journal<'_> {
                 }
             }
         }
+    }
+
+    /// A user changed something about their own Duo on our page.
+    pub fn duo(&self, page: &str, record: &DuoRecord) {
+        let exchange = self.exchange(None);
+        self.write(Category::Duo, &audit::duo(&exchange, page, record));
     }
 
     fn exchange<'s>(&'s self, session: Option<&'s str>) -> Exchange<'s> {

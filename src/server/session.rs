@@ -134,18 +134,18 @@ impl Sessions<'_> {
         )
     }
 
-    /// Keeps a login's result and who was told of it: in the session it came from when no factor
+    /// Keeps a login's result and who was told of it, if anybody was: in the session it came from when no factor
     /// was added, else in a new one that replaces it. `None` when that session has been ended
     /// meanwhile: then nobody may be told anything.
     pub async fn keep(
         &self,
         result: &AuthenticationResult,
         live: Option<&Live>,
-        told: (Ticket, Participant),
+        told: (Ticket, Option<Participant>),
         address: Option<IpAddr>,
     ) -> Result<Option<Kept>, StorageError> {
         match live {
-            Some(live) if result.previous() => self.join(live, &told.1).await,
+            Some(live) if result.previous() => self.join(live, told.1.as_ref()).await,
             live => self.renew(result, live, told, address).await.map(Some),
         }
     }
@@ -153,19 +153,19 @@ impl Sessions<'_> {
     async fn join(
         &self,
         live: &Live,
-        participant: &Participant,
+        participant: Option<&Participant>,
     ) -> Result<Option<Kept>, StorageError> {
         let mut live = live.clone();
         for _ in 0..RACES {
             let now = self.world.now();
             let mut session = live.session.clone();
-            let joined = session.participants.join(participant);
+            let joined = participant.filter(|one| session.participants.join(one));
             let idle = now.duration_since(session.last_activity) >= ACTIVITY_STEP;
-            if !joined && !idle {
+            if joined.is_none() && !idle {
                 return Ok(Some(live.kept()));
             }
             session.last_activity = now;
-            if joined {
+            if let Some(participant) = joined {
                 self.index(participant, &live.key, &session).await?;
             }
             let entry = self.entry(&session)?;
@@ -186,7 +186,7 @@ impl Sessions<'_> {
         &self,
         result: &AuthenticationResult,
         live: Option<&Live>,
-        told: (Ticket, Participant),
+        told: (Ticket, Option<Participant>),
         address: Option<IpAddr>,
     ) -> Result<Kept, StorageError> {
         let session = self.renewed(result, live, told, address);
@@ -214,7 +214,7 @@ impl Sessions<'_> {
         &self,
         result: &AuthenticationResult,
         live: Option<&Live>,
-        (ticket, participant): (Ticket, Participant),
+        (ticket, participant): (Ticket, Option<Participant>),
         address: Option<IpAddr>,
     ) -> Session {
         let now = self.world.now();
@@ -227,7 +227,9 @@ impl Sessions<'_> {
         let results = result.factors().iter();
         let results = results.filter(|(_, factor)| factor.is_for_sessions());
         factors.extend(results.map(|(flow, factor)| (*flow, factor.clone())));
-        participants.join(&participant);
+        if let Some(participant) = participant {
+            participants.join(&participant);
+        }
         Session {
             reference: self.world.id(),
             created,

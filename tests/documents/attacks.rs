@@ -302,10 +302,11 @@ pub(crate) const CLASSES: [Class; 68] = [
             "`Login::advance` consumes the login; no endpoint names a step.",
         )
     },
-    Class {
-        open: Some("Factors are enrolled and removed at Duo; there is no page for it here yet."),
-        ..stopped("S42", "Factors enrolled or removed at low strength", "")
-    },
+    stopped(
+        "S42",
+        "Factors enrolled or removed at low strength",
+        "Adding or removing a factor needs a fresh act at Duo; a first one is for administrators unless the operator says that a fresh password will do. An activation code is sealed to the browser and the user that began it.",
+    ),
     Class {
         also: &["i02_nothing_in_the_request_lowers_what_the_rules_require"],
         ..stopped(

@@ -26,6 +26,7 @@ mod node_sp;
 mod pysaml2_sp;
 mod remembered;
 mod restart;
+mod self_service;
 mod server_inside;
 mod server_reload;
 mod shibboleth_sp;

@@ -203,6 +203,8 @@ pub enum Page {
     Duo {
         /// Whose login this is.
         username: String,
+        /// The integration's name.
+        name: String,
         /// The integration's display name.
         integration: String,
         /// What went wrong, if anything.

@@ -116,7 +116,8 @@ fn properties(base_url: &str, duo: &duo::Running) -> String {
         .trim_start_matches("http://")
         .trim_end_matches("/idp");
     let host = &duo.api_host;
-    let [first, second] = [0, 1].map(|number| duo.applications[number].client_id.as_str());
+    let [first, second, third] =
+        [0, 1, 2].map(|number| duo.applications[number].client_id.as_str());
     format!(
         "\
 # What the demonstration adds to a new home.
@@ -136,6 +137,11 @@ vestibule.duo.integration.strict.apiHost = {host}
 vestibule.duo.integration.strict.clientId = {second}
 vestibule.duo.integration.strict.displayName = Duo (strict)
 
+# Users may enrol a phone on the account page, the first one with their password.
+idp.duo.oidc.nonbrowser.integrationKey = {third}
+vestibule.duo.selfService.enabled = true
+vestibule.duo.selfService.firstEnrolment = password
+
 # Duo's result, tokens redacted, as an attribute: to look at, and for a demonstration alone.
 vestibule.attribute.duoResult.oid = urn:vestibule:duoResult
 vestibule.release.demo.to = *
@@ -145,10 +151,16 @@ vestibule.release.demo.attributes = duoResult
 }
 
 fn secrets(duo: &duo::Running) -> String {
-    let [first, second] = [0, 1].map(|number| duo.applications[number].client_secret.expose());
-    format!(
-        "idp.duo.oidc.secretKey = {first}\nvestibule.duo.integration.strict.secretKey = {second}\n"
-    )
+    let keys = [
+        "idp.duo.oidc.secretKey",
+        "vestibule.duo.integration.strict.secretKey",
+        "idp.duo.oidc.nonbrowser.secretKey",
+    ];
+    let secrets = keys.iter().zip(&duo.applications);
+    let line = |(key, application): (&&str, &duo::Application)| {
+        format!("{key} = {}\n", application.client_secret.expose())
+    };
+    secrets.map(line).collect()
 }
 
 fn explain(error: &InitError) -> String {

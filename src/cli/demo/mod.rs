@@ -9,10 +9,11 @@ use crate::config::settings::Settings;
 use crate::duo::secret::Secret;
 use crate::saml::metadata::TrustedKey;
 use crate::saml::own_metadata::SSO_ENDPOINTS;
+use crate::server::http::account;
 use crate::server::world::{Clock, Random, SystemClock, SystemRandom, World};
 use crate::server::{Server, logs};
 use crate::simulator::demo_sp::{self, IdentityProvider, Site};
-use crate::simulator::duo::{self, Application, Simulator};
+use crate::simulator::duo::{self, Application, ApplicationKind, Simulator};
 use home::{Home, USERS};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::ExitCode;
@@ -112,13 +113,21 @@ impl Places {
     }
 }
 
-/// Duo with two applications, as an administrator would have made them.
+/// Duo with its applications, as an administrator would have made them.
 fn start_duo(places: &Places) -> Result<duo::Running, String> {
     let application = |name: &str| Application {
         name: name.to_owned(),
         ..Application::web_sdk(made_up("DI", 20), Secret::new(made_up("", 40)))
     };
-    let applications = vec![application("Vestibule"), application("Vestibule, strict")];
+    let auth_api = Application {
+        kind: ApplicationKind::AuthApi,
+        ..application("Vestibule, enrolment")
+    };
+    let applications = vec![
+        application("Vestibule"),
+        application("Vestibule, strict"),
+        auth_api,
+    ];
     let mut options = duo::Options::on_loopback(applications);
     options.listen = places.duo;
     options.control = Some(places.control);
@@ -189,6 +198,7 @@ fn announce(context: &Context, idp: &str, duo: &duo::Running, sites: &[Site], ho
         say(&format!("      {name}  {password}"));
     }
     say(&format!("\n  Identity provider  {idp}"));
+    say(&format!("  Account page       {idp}{}", account::PATH));
     say(&format!("  Duo simulator      https://{}", duo.api_host));
     if let Some(control) = &duo.control_url {
         say(&format!("  its control        {control}"));

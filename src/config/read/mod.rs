@@ -17,6 +17,7 @@ mod release;
 mod relying_party;
 mod remember;
 mod saml;
+mod self_service;
 mod transitions;
 
 pub(super) use duo::{REVOCATION_LISTS as DUO_REVOCATION_LISTS, TRUST as DUO_TRUST};
@@ -48,7 +49,11 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
     let consent = consent::read(reader);
     let audit = audit::read(reader);
     let duo_http = duo::http(reader);
+    let duo_self_service = self_service::read(reader, duo_auth_api.as_ref());
+    let duo_enrolment_lifetime = reader.duration("vestibule.duo.enrolmentLifetime");
+    let duo_styles = duo::styles(reader);
     let duo_admin_api = duo_apis::admin(reader);
+    let powered_by = reader.flag("vestibule.ui.poweredBy");
     let metadata = metadata::read(reader);
     let ldap_directory = ldap::directory(reader);
     let keys = keys?;
@@ -79,9 +84,13 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
         logging: operation.logging,
         duo_http: duo_http?,
         duo_auth_api,
+        duo_self_service: duo_self_service?,
+        duo_enrolment_lifetime: duo_enrolment_lifetime?,
+        duo_styles,
         duo_admin_api,
         metadata: metadata?,
         ldap_directory,
+        powered_by: powered_by?,
         fallback_languages: reader.list("idp.ui.fallbackLanguages"),
         fingerprint: reader.raw.fingerprint(),
     })

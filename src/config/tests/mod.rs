@@ -16,6 +16,7 @@ use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 mod relying_party;
+mod self_service;
 mod sources;
 mod transitions;
 

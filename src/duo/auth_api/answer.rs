@@ -2,8 +2,8 @@
 
 use crate::duo::oidc::{DuoError, HttpAnswer, clock_difference};
 use jiff::Timestamp;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Longest text of Duo's that an error repeats.
@@ -92,7 +92,7 @@ pub struct AuthAnswer {
 }
 
 /// A begun enrolment.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Enrolment {
     /// `DU..`
     pub user_id: String,
@@ -100,10 +100,25 @@ pub struct Enrolment {
     pub username: String,
     /// What the phone scans, as a QR code; a secret until it is used.
     pub activation_code: String,
+    /// Where Duo draws that QR code.
+    #[serde(default)]
+    pub activation_barcode: String,
     /// What the phone opens instead.
     pub activation_url: String,
     /// Seconds since 1970.
     pub expiration: i64,
+}
+
+impl Enrolment {
+    /// What the QR code says: the very text that Duo's own picture of it holds.
+    pub fn qr_text(&self) -> String {
+        let barcode = url::Url::parse(&self.activation_barcode).ok();
+        let value = barcode.as_ref().and_then(|url| {
+            let mut pairs = url.query_pairs();
+            pairs.find_map(|(name, value)| (name == "value").then(|| value.into_owned()))
+        });
+        value.unwrap_or_else(|| self.activation_code.clone())
+    }
 }
 
 /// Without the activation code: whoever scans it has the user's second factor.
@@ -349,7 +364,10 @@ mod tests {
             "user_id": "DU1", "username": "alice", "activation_code": "duo://secret",
             "activation_url": "https://m/", "activation_barcode": "https://q/", "expiration": 9,
         }));
-        let begun = read_enroll(&begun, now()).unwrap();
+        let mut begun = read_enroll(&begun, now()).unwrap();
+        assert_eq!(begun.qr_text(), "duo://secret");
+        begun.activation_barcode = "https://q/frame/qr?value=secret-Zm9v%3D".to_owned();
+        assert_eq!(begun.qr_text(), "secret-Zm9v=");
         assert_eq!(format!("{begun:?}"), "Enrolment(DU1, alice)");
         for (word, status) in [
             ("success", EnrolStatus::Success),

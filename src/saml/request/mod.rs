@@ -4,10 +4,12 @@
 //! and the line between a refusal on our own page and one that the relying party hears of.
 
 mod content;
+mod own;
 #[cfg(test)]
 mod tests;
 mod unsolicited;
 
+pub use own::own;
 pub use unsolicited::{Unsolicited, unsolicited};
 
 use crate::saml::binding::{Binding, Inbound};
@@ -25,7 +27,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// A request we have proved and will answer. Only [`accept`] and [`unsolicited()`] make one.
+/// A request we have proved and will answer. Only [`accept`], [`unsolicited()`] and [`own()`] make
+/// one.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AuthnRequest {
     /// `ID`; `None` when the login is IdP-initiated, and the response then has no InResponseTo.
@@ -56,6 +59,8 @@ pub struct AuthnRequest {
     pub signed: bool,
     /// RelayState to echo.
     pub relay_state: Option<String>,
+    #[serde(default)]
+    own: bool,
     accepted: Accepted,
 }
 
@@ -121,6 +126,11 @@ pub struct RelyingPartyRefusal {
 }
 
 impl AuthnRequest {
+    /// Whether a page of ours asks, and nobody else is answered.
+    pub fn is_own(&self) -> bool {
+        self.own
+    }
+
     /// The refusal of this request: an error Response to its own ACS.
     pub fn refuse(
         &self,
@@ -257,6 +267,7 @@ impl AuthnRequest {
             proxy_count: None,
             signed: false,
             relay_state: None,
+            own: false,
             accepted: Accepted,
         }
     }

@@ -43,6 +43,9 @@ impl Visit<'_> {
     }
 
     fn concern(&self) -> Option<Concern> {
+        if self.asked.request.is_own() {
+            return None;
+        }
         let settings = &self.exchange.generation.settings;
         let strategies = &*settings.rules.strategies;
         let rp = &self.profile.facts;

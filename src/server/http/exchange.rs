@@ -1,8 +1,8 @@
 //! One request with everything its handler needs, read once.
 
 use crate::config::relying_party::Profile;
-use crate::saml::metadata::EntityDescriptor;
-use crate::saml::request::LocalRefusal;
+use crate::saml::metadata::{EntityDescriptor, MetadataResolver as _};
+use crate::saml::request::{AuthnRequest, LocalRefusal};
 use crate::server::app::App;
 use crate::server::consents::Consents;
 use crate::server::conversation::{BrowserHash, DuoStates, Executions};
@@ -52,6 +52,11 @@ impl Browser {
     /// What the store keeps.
     pub fn hash(&self) -> BrowserHash {
         BrowserHash::of(&self.secret)
+    }
+
+    /// The secret itself.
+    pub fn secret(&self) -> &str {
+        &self.secret
     }
 
     /// The cookie to set, if the browser does not have it yet.
@@ -143,6 +148,21 @@ impl Exchange {
     /// The session cookie's secret.
     pub fn session_secret(&self) -> Option<&str> {
         self.cookie(Cookie::SESSION)
+    }
+
+    /// Who asks: what metadata says today, or our own page.
+    pub async fn relying_party(&self, request: &AuthnRequest) -> Option<Arc<EntityDescriptor>> {
+        if request.is_own() {
+            return Some(Arc::clone(&self.generation.account));
+        }
+        let metadata = &self.app.metadata;
+        metadata.prepare(&request.issuer, self.now).await;
+        metadata.current().entity(&request.issuer, self.now)
+    }
+
+    /// A text in the browser's language.
+    pub fn text(&self, key: &str) -> String {
+        self.generation.pages.text(self.accept_language(), key)
     }
 
     /// What holds for this relying party. Where a script does not say, nothing does.

@@ -78,6 +78,10 @@ impl Visit<'_> {
         if !self.still_remembered(success).await? {
             return Ok(Err(Unanswerable(Event::AuthenticationException)));
         }
+        self.note_use(success).await;
+        if self.asked.request.is_own() {
+            return self.enter(success).await.map(Ok);
+        }
         let Ok(record) = self.record(success).await else {
             return Ok(Err(Unanswerable(Event::RuntimeException)));
         };
@@ -113,7 +117,7 @@ impl Visit<'_> {
             name_id: name_id.clone(),
             session_index: session_index.clone(),
         };
-        let kept = self.keep(success, (ticket, participant)).await?;
+        let kept = self.keep(success, (ticket, Some(participant))).await?;
         let remembered = self.remember_browser(success).await?;
         // Nothing is sent of which no line was written.
         self.journal()
@@ -127,6 +131,9 @@ impl Visit<'_> {
     /// The relying party and the very endpoint the answer goes to stand in metadata today.
     fn still_registered(&self) -> bool {
         let request = &self.asked.request;
+        if request.is_own() {
+            return true;
+        }
         let metadata = self.exchange.app.metadata.current();
         let entity = metadata.entity(&request.issuer, self.exchange.now);
         entity.is_some_and(|entity| {
@@ -189,7 +196,11 @@ impl Visit<'_> {
 
     /// A session that was ended meanwhile takes this login with it. A client without a browser
     /// brings its credentials each time and needs none.
-    async fn keep(&self, success: &Success, told: (Ticket, Participant)) -> Result<Kept, Fault> {
+    pub(super) async fn keep(
+        &self,
+        success: &Success,
+        told: (Ticket, Option<Participant>),
+    ) -> Result<Kept, Fault> {
         if self.is_enhanced_client() {
             return Ok(Kept::default());
         }
@@ -202,6 +213,9 @@ impl Visit<'_> {
     /// Tells the relying party that it failed; a defect, or a relying party that has gone, ends on
     /// our own page.
     fn fail(&self, failure: &Failure) -> Result<Reply, Fault> {
+        if self.asked.request.is_own() {
+            return self.turn_away(failure);
+        }
         if failure.event == Event::RuntimeException || !self.still_registered() {
             self.journal().failure(&self.asked, failure, None)?;
             if self.is_enhanced_client() {

@@ -81,6 +81,8 @@ enum Route<'p> {
     Reload,
     Remembered,
     Account,
+    AccountSignIn,
+    AccountDuo,
     Static(&'p str),
 }
 
@@ -103,6 +105,8 @@ fn route(exchange: &Exchange) -> Result<Route<'_>, Fault> {
         "/admin/reload" => Ok(Route::Reload),
         "/admin/remembered" => Ok(Route::Remembered),
         account::PATH => Ok(Route::Account),
+        account::SIGN_IN => Ok(Route::AccountSignIn),
+        account::DUO => Ok(Route::AccountDuo),
         below => match below.strip_prefix("/static/") {
             Some(name) => Ok(Route::Static(name)),
             None => Err(documents::NOT_FOUND),
@@ -114,7 +118,7 @@ async fn get(exchange: &Exchange) -> Result<Reply, Fault> {
     let route = route(exchange)?;
     let is_login = matches!(
         route,
-        Route::RedirectSso | Route::PostSso | Route::UnsolicitedSso
+        Route::RedirectSso | Route::PostSso | Route::UnsolicitedSso | Route::AccountSignIn
     );
     if is_login && let Some(id) = execution::id(exchange) {
         return execution::show(exchange, id?).await;
@@ -129,6 +133,8 @@ async fn get(exchange: &Exchange) -> Result<Reply, Fault> {
         Route::Status => documents::status(exchange),
         Route::Remembered => admin_remembered::list(exchange).await,
         Route::Account => account::show(exchange).await,
+        Route::AccountSignIn => account::sign_in::begin(exchange).await,
+        Route::AccountDuo => Box::pin(account::enrol::show(exchange)).await,
         Route::Static(name) => documents::asset(exchange, name),
         Route::PostSso | Route::SoapEcp | Route::Reload => Err(METHOD_NOT_ALLOWED),
     }
@@ -136,13 +142,14 @@ async fn get(exchange: &Exchange) -> Result<Reply, Fault> {
 
 async fn post(exchange: &Exchange, body: &[u8]) -> Result<Reply, Fault> {
     match route(exchange)? {
-        Route::RedirectSso | Route::PostSso | Route::UnsolicitedSso => {
+        Route::RedirectSso | Route::PostSso | Route::UnsolicitedSso | Route::AccountSignIn => {
             post_login(exchange, body).await
         }
         Route::SoapEcp => Ok(soap_ecp::receive(exchange, body).await),
         Route::Reload => admin_reload::receive(exchange).await,
         Route::Remembered => admin_remembered::revoke(exchange, body).await,
         Route::Account => account::change(exchange, body).await,
+        Route::AccountDuo => Box::pin(account::duo::change(exchange, body)).await,
         _ => Err(METHOD_NOT_ALLOWED),
     }
 }

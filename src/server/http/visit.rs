@@ -12,9 +12,10 @@ use crate::authn::remembered::BrowserRemembered;
 use crate::config::relying_party::Profile;
 use crate::saml::binding::Binding;
 use crate::saml::ecp::ChannelBindings;
-use crate::saml::metadata::{EntityDescriptor, MetadataResolver as _};
+use crate::saml::metadata::EntityDescriptor;
 use crate::saml::request::{AuthnRequest, LocalRefusal};
 use crate::server::conversation::{Asked, Conversation, Execution};
+use crate::server::http::account;
 use crate::server::http::ask;
 use crate::server::http::exchange::{Browser, Exchange};
 use crate::server::http::reply::{Fault, Reply};
@@ -98,12 +99,8 @@ impl<'e> Visit<'e> {
         asked: Asked,
         channel_bindings: Vec<ChannelBindings>,
     ) -> Result<Self, Fault> {
-        let metadata = &exchange.app.metadata;
-        metadata.prepare(&asked.request.issuer, exchange.now).await;
-        let metadata = metadata.current();
-        let relying_party = metadata
-            .entity(&asked.request.issuer, exchange.now)
-            .ok_or_else(|| unknown(&asked))?;
+        let relying_party = exchange.relying_party(&asked.request).await;
+        let relying_party = relying_party.ok_or_else(|| unknown(&asked))?;
         let profile = exchange.profile(&relying_party);
         let profile = profile.map_err(|refusal| Fault::refused(&refusal, &asked.transaction))?;
         Ok(Self {
@@ -214,6 +211,9 @@ impl<'e> Visit<'e> {
             .pages
             .language(self.exchange.accept_language());
         let mut view = service_view(&self.relying_party, language);
+        if self.asked.request.is_own() {
+            view.name = self.exchange.text("account.title");
+        }
         if let Some(name) = &self.profile.display_name {
             view.name.clone_from(name);
         }
@@ -335,11 +335,13 @@ impl<'e> Visit<'e> {
             }),
             Page::Duo {
                 username,
+                name,
                 integration,
                 problem,
                 other_way,
                 remember,
             } => View::Duo(DuoView {
+                style: self.exchange.generation.pages.style(&name),
                 action,
                 csrf,
                 username,
@@ -387,6 +389,7 @@ fn unknown(asked: &Asked) -> Fault {
 /// Where a login's pages live: the endpoint its request came to.
 pub fn execution_url(exchange: &Exchange, request: &AuthnRequest, id: &str) -> String {
     let endpoint = match request.binding {
+        _ if request.is_own() => account::SIGN_IN,
         Binding::Post => "/profile/SAML2/POST/SSO",
         _ => "/profile/SAML2/Redirect/SSO",
     };

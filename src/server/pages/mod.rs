@@ -3,10 +3,13 @@
 //! Whatever comes from outside is escaped by the engine. An operator's template that does not
 //! compile or render refuses the configuration; nobody finds out in the middle of a login.
 
+pub mod account;
 pub mod messages;
+pub mod qr;
 
 use crate::attribute::Attribute;
 use crate::server::world::hex;
+use account::{AccountView, EnrolmentView};
 use messages::{Language, Messages};
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, Output, State, Value, context};
@@ -14,7 +17,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-const TEMPLATES: [(&str, &str); 13] = [
+const TEMPLATES: [(&str, &str); 14] = [
     ("layout.html", include_str!("../../../views/layout.html")),
     ("service.html", include_str!("../../../views/service.html")),
     ("login.html", include_str!("../../../views/login.html")),
@@ -39,6 +42,10 @@ const TEMPLATES: [(&str, &str); 13] = [
     ("expired.html", include_str!("../../../views/expired.html")),
     ("respond.html", include_str!("../../../views/respond.html")),
     ("account.html", include_str!("../../../views/account.html")),
+    (
+        "enrolment.html",
+        include_str!("../../../views/enrolment.html"),
+    ),
     (
         "sign-in-first.html",
         include_str!("../../../views/sign-in-first.html"),
@@ -85,8 +92,15 @@ pub enum View {
     },
     /// A user's own account.
     Account(AccountView),
+    /// An enrolment with Duo.
+    Enrolment(EnrolmentView),
     /// Nobody is signed in here.
-    SignInFirst {},
+    SignInFirst {
+        /// Where to sign in.
+        sign_in: String,
+        /// Why the last attempt failed: the end of a text's key.
+        problem: Option<String>,
+    },
     /// A login that is gone, or belongs to another browser.
     Expired {},
     /// The form that carries our answer to the relying party.
@@ -149,36 +163,10 @@ pub struct DuoView {
     pub problem: Option<&'static str>,
     /// A rule leads to another flow.
     pub other_way: bool,
+    /// The name of the integration's own style sheet, if it has one.
+    pub style: Option<String>,
     /// Where the browser can be remembered: whether the box is ticked.
     pub remember: Option<bool>,
-}
-
-/// The account page's content.
-#[derive(Clone, Debug, Serialize)]
-pub struct AccountView {
-    /// Where its forms go.
-    pub action: String,
-    /// Their token.
-    pub csrf: String,
-    /// Whose account it is.
-    pub username: String,
-    /// The remembered browsers.
-    pub browsers: Vec<BrowserView>,
-}
-
-/// A remembered browser on the account page.
-#[derive(Clone, Debug, Serialize)]
-pub struct BrowserView {
-    /// What its button sends.
-    pub id: String,
-    /// Browser and system; empty when unknown.
-    pub label: String,
-    /// The day it was remembered.
-    pub created: String,
-    /// The day it was last used.
-    pub last_used: Option<String>,
-    /// The day it will be forgotten.
-    pub expires: String,
 }
 
 /// The content of the question about attributes.
@@ -253,6 +241,8 @@ pub struct Frame<'a> {
     pub transaction: Option<&'a str>,
     /// Who asks, if known.
     pub service: Option<&'a ServiceView>,
+    /// Say which software this is.
+    pub powered_by: bool,
 }
 
 /// A static file.
@@ -284,7 +274,8 @@ impl View {
             Self::Error { .. } => "error.html",
             Self::SignedIn { .. } => "signed-in.html",
             Self::Account(_) => "account.html",
-            Self::SignInFirst {} => "sign-in-first.html",
+            Self::Enrolment(_) => "enrolment.html",
+            Self::SignInFirst { .. } => "sign-in-first.html",
             Self::Expired {} => "expired.html",
             Self::Respond { .. } => "respond.html",
         }
@@ -293,9 +284,21 @@ impl View {
 
 impl Pages {
     /// Compiles the templates of `views/` over the built-in ones and renders each once.
-    pub fn load(home: &Path, fallback_languages: &[String]) -> Result<Self, String> {
+    ///
+    /// `styles` are style sheets of Duo integrations.
+    pub fn load(
+        home: &Path,
+        fallback_languages: &[String],
+        styles: &BTreeMap<String, Vec<u8>>,
+    ) -> Result<Self, String> {
         let views = home.join("views");
-        let assets = assets(&views.join("static"))?;
+        let mut assets = assets(&views.join("static"))?;
+        let styles = styles.iter().filter_map(|(integration, octets)| {
+            let name = style_name(integration);
+            let asset = asset(&name, octets.clone())?;
+            Some((name, asset))
+        });
+        assets.extend(styles);
         let pages = Self {
             environment: environment(&views)?,
             messages: Messages::load(&home.join("messages"), fallback_languages)?,
@@ -323,6 +326,19 @@ impl Pages {
         &self.messages.negotiate(accept_language).tag
     }
 
+    /// One text in the language a page would be in; empty when there is none of that name.
+    pub fn text(&self, accept_language: &str, key: &str) -> String {
+        let texts = &self.messages.negotiate(accept_language).texts;
+        let text = texts.get_item(&Value::from(key)).unwrap_or_default();
+        text.as_str().unwrap_or_default().to_owned()
+    }
+
+    /// The name of an integration's own style sheet, if it has one.
+    pub fn style(&self, integration: &str) -> Option<String> {
+        let name = style_name(integration);
+        self.assets.contains_key(&name).then_some(name)
+    }
+
     /// A static file by name.
     pub fn asset(&self, name: &str) -> Option<&Asset> {
         self.assets.get(name)
@@ -336,9 +352,15 @@ impl Pages {
             assets => self.assets_version.as_str(),
             transaction => frame.transaction,
             service => Value::from(Serde(frame.service)),
+            powered_by => frame.powered_by,
             ..Value::from(Serde(view))
         }
     }
+}
+
+/// Under which name an integration's style sheet is served.
+fn style_name(integration: &str) -> String {
+    format!("duo-{integration}.css")
 }
 
 fn environment(views: &Path) -> Result<Environment<'static>, String> {
@@ -460,6 +482,7 @@ fn sample_frame() -> Frame<'static> {
         accept_language: "",
         transaction: Some("0"),
         service: None,
+        powered_by: true,
     }
 }
 
@@ -484,6 +507,7 @@ fn samples() -> Vec<View> {
             integration: String::new(),
             problem,
             other_way: false,
+            style: problem.map(str::to_owned),
             remember: problem.map(|_| true),
         })
     };
@@ -508,19 +532,17 @@ fn samples() -> Vec<View> {
             action: String::new(),
             csrf: String::new(),
         },
-        View::Account(AccountView {
-            action: String::new(),
-            csrf: String::new(),
-            username: String::new(),
-            browsers: vec![BrowserView {
-                id: String::new(),
-                label: String::new(),
-                created: String::new(),
-                last_used: Some(String::new()),
-                expires: String::new(),
-            }],
+        account::sample(),
+        View::Enrolment(EnrolmentView {
+            qr: Some(String::new()),
+            refresh: Some(String::new()),
+            ..EnrolmentView::default()
         }),
-        View::SignInFirst {},
+        View::Enrolment(EnrolmentView::default()),
+        View::SignInFirst {
+            sign_in: String::new(),
+            problem: Some(String::new()),
+        },
         View::Expired {},
         View::Respond {
             destination: String::new(),

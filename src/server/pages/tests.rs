@@ -1,7 +1,7 @@
 use super::*;
 
 fn pages() -> Pages {
-    Pages::load(Path::new("/nonexistent"), &[]).unwrap()
+    Pages::load(Path::new("/nonexistent"), &[], &BTreeMap::new()).unwrap()
 }
 
 fn frame<'a>(service: Option<&'a ServiceView>, language: &'a str) -> Frame<'a> {
@@ -10,6 +10,7 @@ fn frame<'a>(service: Option<&'a ServiceView>, language: &'a str) -> Frame<'a> {
         accept_language: language,
         transaction: Some("4a5b"),
         service,
+        powered_by: false,
     }
 }
 
@@ -68,6 +69,7 @@ fn s51_hostile_text_is_escaped_everywhere() {
             integration: hostile.to_owned(),
             problem: Some("unavailable"),
             other_way: false,
+            style: Some(hostile.to_owned()),
             remember: Some(false),
         }),
         View::Error {
@@ -119,7 +121,7 @@ fn an_operators_template_replaces_ours_and_a_broken_one_is_refused() {
     .unwrap();
     std::fs::write(views.join("static/logo.svg"), "<svg/>").unwrap();
     std::fs::write(views.join("static/secret.txt"), "secret").unwrap();
-    let pages = Pages::load(home.path(), &[]).unwrap();
+    let pages = Pages::load(home.path(), &[], &BTreeMap::new()).unwrap();
     let html = pages.render(&View::Expired {}, &frame(None, "")).unwrap();
     assert_eq!(html, "<p>This sign-in is no longer valid</p>");
     assert!(pages.asset("logo.svg").is_some());
@@ -128,7 +130,7 @@ fn an_operators_template_replaces_ours_and_a_broken_one_is_refused() {
 
     for broken in ["{% if %}", "{% for x in range(10000000) %}x{% endfor %}"] {
         std::fs::write(views.join("expired.html"), broken).unwrap();
-        let error = Pages::load(home.path(), &[]).unwrap_err();
+        let error = Pages::load(home.path(), &[], &BTreeMap::new()).unwrap_err();
         assert!(error.starts_with("views/expired.html: "), "{error}");
     }
 }

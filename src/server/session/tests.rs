@@ -66,7 +66,7 @@ impl Fixture {
         let sessions = self.sessions();
         let ticket = sessions.ticket(result, live);
         let participant = participant(sp, &ticket);
-        block_on(sessions.keep(result, live, (ticket, participant), None)).unwrap()
+        block_on(sessions.keep(result, live, (ticket, Some(participant)), None)).unwrap()
     }
 
     /// Another login at a relying party, with nothing asked.

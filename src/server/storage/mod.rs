@@ -32,6 +32,10 @@ pub enum Context {
     RememberedList,
     /// Which of Duo's users are which of ours, by integration.
     DuoUsers,
+    /// When users last confirmed with Duo.
+    DuoUses,
+    /// Enrolments with Duo under way.
+    DuoEnrolment,
     /// From a name at a relying party to the sessions it rests on.
     Participant,
     /// Logouts under way.
@@ -44,7 +48,7 @@ pub enum Context {
 
 impl Context {
     /// Every context.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Login,
         Self::Session,
         Self::DuoState,
@@ -52,6 +56,8 @@ impl Context {
         Self::RememberedBrowser,
         Self::RememberedList,
         Self::DuoUsers,
+        Self::DuoUses,
+        Self::DuoEnrolment,
         Self::Participant,
         Self::Logout,
         Self::Artifact,
@@ -69,6 +75,8 @@ impl Context {
             Self::RememberedBrowser => "remembered-browser",
             Self::RememberedList => "remembered-list",
             Self::DuoUsers => "duo-users",
+            Self::DuoUses => "duo-uses",
+            Self::DuoEnrolment => "duo-enrolment",
             Self::Participant => "participant",
             Self::Logout => "logout",
             Self::Artifact => "artifact",

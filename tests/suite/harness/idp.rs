@@ -60,6 +60,16 @@ impl Deployment {
         }
     }
 
+    /// Duo's Auth API, and users may enrol with it.
+    pub(crate) fn allow_self_service(&self) {
+        let home = &self.home;
+        let [id, secret] = Duo::AUTH_API;
+        home.set("idp.duo.oidc.nonbrowser.integrationKey", id);
+        let secret = format!("\nidp.duo.oidc.nonbrowser.secretKey = {secret}\n");
+        home.append("credentials/secrets.properties", &secret);
+        home.set("vestibule.duo.selfService.enabled", "true");
+    }
+
     /// `vestibule serve`, until it answers.
     pub(crate) fn serve(&mut self) {
         let mut command = self.home.command(&["serve"]);

@@ -36,6 +36,13 @@ pub(crate) fn output() -> PathBuf {
     directory
 }
 
+/// Lets something expire that nothing but time ends.
+#[expect(clippy::disallowed_methods, reason = "an expiry, not a measurement")]
+pub(crate) fn let_pass(time: Duration) {
+    let end = Instant::now() + time;
+    wait_for("time to pass", || (Instant::now() > end).then_some(()));
+}
+
 /// Asks `ready` again and again until it gives a value; panics with `what` at the deadline.
 #[expect(clippy::disallowed_methods, reason = "a deadline, not a measurement")]
 pub(crate) fn wait_for<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {

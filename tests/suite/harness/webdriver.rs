@@ -142,6 +142,33 @@ impl Chromium {
         value.as_str().map(str::to_owned)
     }
 
+    /// A property of the element's object.
+    pub(crate) fn property(&self, selector: &str, name: &str) -> Value {
+        let element = self.element(selector);
+        self.read(&format!("/element/{element}/property/{name}"))
+    }
+
+    /// The computed value of a CSS property.
+    pub(crate) fn style(&self, selector: &str, name: &str) -> String {
+        let element = self.element(selector);
+        self.read(&format!("/element/{element}/css/{name}"))
+            .as_str()
+            .unwrap()
+            .to_owned()
+    }
+
+    /// Gives the window another size.
+    pub(crate) fn resize(&self, width: u32, height: u32) {
+        let size = json!({ "width": width, "height": height });
+        self.post("/window/rect", &size);
+    }
+
+    /// Whether everything can be read without scrolling sideways.
+    pub(crate) fn is_no_wider_than_its_window(&self) -> bool {
+        let width = |name| self.property("html", name).as_u64().unwrap();
+        width("scrollWidth") <= width("clientWidth")
+    }
+
     /// The accessible name that assistive technology reads out.
     pub(crate) fn accessible_name(&self, selector: &str) -> String {
         let element = self.element(selector);

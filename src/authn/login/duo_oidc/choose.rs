@@ -108,20 +108,12 @@ fn settle<T>(decision: Decision<T>) -> Result<(T, Trace), Unchosen> {
     }
 }
 
-/// The name at Duo, compared byte for byte with what comes back.
+/// The name at Duo by a rule.
 fn by_rule(rule: &DuoUsername, username: &str, ground: &Ground<'_>) -> Result<String, Unchosen> {
-    let local_part = username
-        .rsplit_once('@')
-        .map_or(username, |(local, _)| local);
-    Ok(match rule {
-        DuoUsername::AsIs | DuoUsername::Script(_) => username.to_owned(),
-        DuoUsername::Lowercase => username.to_lowercase(),
-        DuoUsername::StripDomain => local_part.to_owned(),
-        DuoUsername::AddDomain(_) if local_part != username => username.to_owned(),
-        DuoUsername::AddDomain(domain) => format!("{username}@{domain}"),
-        DuoUsername::Template(template) => template.replace("{user}", username),
-        DuoUsername::Attribute(name) => attribute(name, ground)?,
-    })
+    match rule {
+        DuoUsername::Attribute(name) => attribute(name, ground),
+        rule => rule.of(username).ok_or(Unchosen::NoUser),
+    }
 }
 
 /// The single value of a directory attribute; none or several are no name.

@@ -464,6 +464,7 @@ fn page(chosen: Option<&Chosen>, problem: Option<DuoProblem>, ground: &Ground<'_
             .or(ground.core.username())
             .unwrap_or_default()
             .to_owned(),
+        name: chosen.map_or_else(String::new, |chosen| chosen.integration.clone()),
         integration: display_name,
         problem,
         other_way: other_way(ground),

@@ -1,44 +1,10 @@
-//! A real browser: headless Chromium goes through the real pages.
+//! A login from a service provider and back: pages, back button, reload, tabs, keyboard.
 
+use super::{FIRST_BUTTON, PASSWORD, USERNAME, at_duo, deployed, give_password, verdict};
 use crate::harness::browser::ALICE;
-use crate::harness::idp::Deployment;
 use crate::harness::pysaml2::Pysaml2;
 use crate::harness::relying_party::MFA;
 use crate::harness::webdriver::Chromium;
-use serde_json::Value;
-
-const USERNAME: &str = "[name=j_username]";
-const PASSWORD: &str = "[name=j_password]";
-const FIRST_BUTTON: &str = "form button";
-
-fn deployed() -> (Deployment, Pysaml2) {
-    let mut deployment = Deployment::prepare();
-    deployment.home.require_mfa(Pysaml2::FIRST);
-    deployment.home.require_mfa(Pysaml2::SECOND);
-    let providers = Pysaml2::start(&deployment, &[]);
-    deployment.serve();
-    (deployment, providers)
-}
-
-fn give_password(chromium: &Chromium) {
-    chromium.enter(USERNAME, ALICE.name);
-    chromium.enter(PASSWORD, ALICE.password);
-    chromium.click(FIRST_BUTTON);
-    at_duo(chromium);
-}
-
-fn at_duo(chromium: &Chromium) {
-    crate::harness::wait_for("Duo's prompt", || {
-        (chromium.url().scheme() == "https" && chromium.shows(FIRST_BUTTON)).then_some(())
-    });
-}
-
-/// What the service provider says it accepted.
-fn verdict(chromium: &Chromium) -> Value {
-    chromium.wait_for_path("/acs");
-    chromium.wait_for("pre, body");
-    serde_json::from_str(&chromium.text("body")).unwrap()
-}
 
 #[test]
 fn a_person_logs_in_through_the_real_pages() {
@@ -173,58 +139,4 @@ fn the_login_page_can_be_used_with_a_keyboard_and_a_screen_reader() {
         chromium.attribute(PASSWORD, "value").unwrap_or_default(),
         ""
     );
-}
-
-const REMEMBER: &str = "[name=remember]";
-
-fn password_only(chromium: &Chromium) {
-    chromium.wait_for(PASSWORD);
-    chromium.enter(USERNAME, ALICE.name);
-    chromium.enter(PASSWORD, ALICE.password);
-    chromium.click(FIRST_BUTTON);
-}
-
-#[test]
-fn a_browser_is_remembered_until_its_user_forgets_it() {
-    let mut deployment = Deployment::prepare();
-    deployment.home.require_mfa(Pysaml2::FIRST);
-    let home = &deployment.home;
-    home.set("vestibule.duo.remember.lifetime", "P30D");
-    home.set("vestibule.duo.remember.principals", &format!("saml2/{MFA}"));
-    // Duo's result is good once: only remembering can stand in for it.
-    home.set("idp.authn.DuoOIDC.reuseCondition", "false");
-    let providers = Pysaml2::start(&deployment, &[]);
-    deployment.serve();
-    let chromium = Chromium::start();
-    chromium.open(&providers.login(0, ""));
-    password_only(&chromium);
-    chromium.wait_for(REMEMBER);
-    assert!(!chromium.accessible_name(REMEMBER).is_empty());
-    chromium.picture("remember-offered");
-    chromium.click(REMEMBER);
-    chromium.click(FIRST_BUTTON);
-    at_duo(&chromium);
-    chromium.click(FIRST_BUTTON);
-    assert_eq!(verdict(&chromium)["class"], MFA);
-
-    // Kept: nobody is asked for anything.
-    chromium.open(&providers.login(0, ""));
-    assert_eq!(verdict(&chromium)["class"], MFA);
-
-    // A forced login asks for everything.
-    chromium.open(&providers.login(0, "force=1"));
-    password_only(&chromium);
-    chromium.wait_for(REMEMBER);
-
-    // Revoked: the next login meets Duo again.
-    chromium.open(&deployment.url("/profile/account"));
-    chromium.wait_for("[name=forget]");
-    chromium.picture("account");
-    chromium.click("[name=forget]");
-    crate::harness::wait_for("the browser to be forgotten", || {
-        (!chromium.shows("[name=forget]") && chromium.shows("h1")).then_some(())
-    });
-    chromium.picture("account-empty");
-    chromium.open(&providers.login(0, ""));
-    chromium.wait_for(REMEMBER);
 }
