@@ -22,7 +22,7 @@ pub use bundle::{BUNDLES, Bundle, bundle};
 pub use filter::{Plan, Requested};
 pub use make::{Made, Unusable};
 pub use pattern::Pattern;
-pub use registry::{STANDARD, Standard, standard};
+pub use registry::{STANDARD, Standard, id_of_name, standard};
 pub use release::{Outcome, Released, Resolved, Withheld, explain, release, values_of};
 pub use rewrite::{Otherwise, Rewrite};
 pub use source::{Merge, Source, Template};

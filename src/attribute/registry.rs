@@ -16,6 +16,13 @@ pub fn standard(id: &str) -> Option<&'static Standard> {
     STANDARD.iter().find(|attribute| attribute.id == id)
 }
 
+/// The id of the well-known attribute with this SAML `Name`.
+pub fn id_of_name(name: &str) -> Option<&'static str> {
+    let mut known = STANDARD.iter();
+    let found = known.find(|attribute| attribute.name == name);
+    found.map(|attribute| attribute.id)
+}
+
 const fn plain(id: &'static str, name: &'static str) -> Standard {
     let scoped = false;
     Standard { id, name, scoped }

@@ -36,6 +36,10 @@ pub struct Settings {
     pub signing_keys: Vec<SigningKey>,
     /// Certificates published for encryption to us, base64 DER.
     pub encryption_certificates: Vec<String>,
+    /// `conf/own-metadata.properties`: what our metadata says that no other setting does.
+    pub described: OwnMetadata,
+    /// `idp.artifact.*`: the index of our artifact resolution service, if answers may go by artifact.
+    pub artifact_index: Option<u16>,
     /// `vestibule.sealer.key`: keys that seal what browsers keep for us; the first one seals, all
     /// open. Never empty.
     pub sealer_keys: Vec<SealerKey>,
@@ -98,9 +102,10 @@ impl Settings {
             name_id_formats: self.relying_parties.name_ids.formats(),
             profiles: OwnProfiles {
                 ecp: self.ecp,
+                artifact: self.artifact_index,
                 ..OwnProfiles::default()
             },
-            ..OwnMetadata::default()
+            ..self.described.clone()
         }
     }
 }

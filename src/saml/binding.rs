@@ -174,6 +174,11 @@ pub fn decode_post(raw_body: &[u8]) -> Result<Inbound, BindingError> {
     decode_form(raw_body)?.request()
 }
 
+/// Decodes an AuthnRequest from the raw octets of an HTTP-POST-SimpleSign form.
+pub fn decode_post_simple_sign(raw_body: &[u8]) -> Result<Inbound, BindingError> {
+    decode_simple_sign(raw_body)?.request()
+}
+
 /// Decodes a request or a response from a raw query string, as received.
 pub fn decode_query(raw_query: &str) -> Result<Message, BindingError> {
     let parameters = Parameters::parse(raw_query)?;

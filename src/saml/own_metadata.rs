@@ -14,6 +14,13 @@ const MDUI: Namespace = Namespace::new("mdui", "urn:oasis:names:tc:SAML:metadata
 const REMD: Namespace = Namespace::new("remd", "http://refeds.org/metadata");
 const ALG: Namespace = Namespace::new("alg", "urn:oasis:names:tc:SAML:metadata:algsupport");
 
+const MDATTR: Namespace = Namespace::new("mdattr", "urn:oasis:names:tc:SAML:metadata:attribute");
+
+/// The entity attribute of the categories we support (REFEDS; RFC 8409 4).
+const CATEGORY_SUPPORT: &str = "http://macedir.org/entity-category-support";
+/// The entity attribute of the assurance we claim (SAML Identity Assurance Profiles 3.1).
+const ASSURANCE: &str = "urn:oasis:names:tc:SAML:attribute:assurance-certification";
+
 /// The digests that `saml::signature` verifies, the wanted one first.
 const DIGEST_METHODS: [&str; 3] = [
     "http://www.w3.org/2001/04/xmlenc#sha256",
@@ -32,9 +39,13 @@ const SIGNATURE_METHODS: [&str; 6] = [
 ];
 
 /// Where single sign-on requests come in, below the base URL.
-pub const SSO_ENDPOINTS: [(Binding, &str); 2] = [
+pub const SSO_ENDPOINTS: [(Binding, &str); 3] = [
     (Binding::Redirect, "/profile/SAML2/Redirect/SSO"),
     (Binding::Post, "/profile/SAML2/POST/SSO"),
+    (
+        Binding::PostSimpleSign,
+        "/profile/SAML2/POST-SimpleSign/SSO",
+    ),
 ];
 
 /// Where logout messages come in, below the base URL.
@@ -47,18 +58,9 @@ pub const SLO_ENDPOINTS: [(Binding, &str); 3] = [
 /// Where enhanced clients come in, below the base URL.
 pub const ECP_ENDPOINT: (Binding, &str) = (Binding::Soap, "/profile/SAML2/SOAP/ECP");
 
-/// Where requests by HTTP-POST-SimpleSign come in, below the base URL.
-pub const SIMPLE_SIGN_ENDPOINT: (Binding, &str) = (
-    Binding::PostSimpleSign,
-    "/profile/SAML2/POST-SimpleSign/SSO",
-);
-
 /// Where artifacts are resolved, below the base URL.
 pub const ARTIFACT_ENDPOINT: (Binding, &str) =
     (Binding::Soap, "/profile/SAML2/SOAP/ArtifactResolution");
-
-/// The index of that service in our metadata and in our artifacts (`idp.artifact.endpointIndex`).
-pub const ARTIFACT_INDEX: u16 = 2;
 
 /// What our metadata says.
 #[derive(Clone, Debug, Default)]
@@ -85,6 +87,10 @@ pub struct OwnMetadata {
     pub profiles: OwnProfiles,
     /// `NameIDFormat`s in order of preference; transient alone if empty.
     pub name_id_formats: Vec<String>,
+    /// Entity categories whose attributes we release.
+    pub category_support: Vec<String>,
+    /// Assurance certifications, such as Sirtfi's.
+    pub assurance: Vec<String>,
     /// The organization.
     pub organization: Option<Organization>,
     /// Contacts: SDP-MD11 asks for a technical one.
@@ -98,10 +104,8 @@ pub struct OwnProfiles {
     pub logout: bool,
     /// Enhanced clients.
     pub ecp: bool,
-    /// HTTP-POST-SimpleSign requests.
-    pub simple_sign: bool,
-    /// Artifact resolution.
-    pub artifact: bool,
+    /// Artifact resolution, and the index of its service.
+    pub artifact: Option<u16>,
 }
 
 /// What discovery services and login pages of others show of us (`mdui`), in English.
@@ -160,6 +164,7 @@ impl OwnMetadata {
         w.attribute("entityID", &self.entity_id);
         w.open(MD, "Extensions");
         algorithms(&mut w);
+        self.entity_attributes(&mut w);
         w.close();
         self.role(&mut w);
         if let Some(organization) = &self.organization {
@@ -170,6 +175,34 @@ impl OwnMetadata {
         }
         w.close();
         w.finish() + "\n"
+    }
+
+    fn entity_attributes(&self, w: &mut Writer) {
+        let attributes = [
+            (CATEGORY_SUPPORT, &self.category_support),
+            (ASSURANCE, &self.assurance),
+        ];
+        let mut attributes = attributes
+            .iter()
+            .filter(|(_, values)| !values.is_empty())
+            .peekable();
+        if attributes.peek().is_none() {
+            return;
+        }
+        w.open(MDATTR, "EntityAttributes");
+        for (name, values) in attributes {
+            w.open(Namespace::ASSERTION, "Attribute");
+            w.attribute("Name", name);
+            w.attribute(
+                "NameFormat",
+                "urn:oasis:names:tc:SAML:2.0:attrname-format:uri",
+            );
+            for value in *values {
+                w.leaf(Namespace::ASSERTION, "AttributeValue", value);
+            }
+            w.close();
+        }
+        w.close();
     }
 
     /// The order of the elements is the schema's (SAML metadata 2.4.2, 2.4.3).
@@ -201,9 +234,9 @@ impl OwnMetadata {
     }
 
     fn back_channel_and_logout(&self, w: &mut Writer) {
-        if self.profiles.artifact {
+        if let Some(index) = self.profiles.artifact {
             self.open_service(w, "ArtifactResolutionService", ARTIFACT_ENDPOINT);
-            w.attribute("index", &ARTIFACT_INDEX.to_string());
+            w.attribute("index", &index.to_string());
             w.close();
         }
         if self.profiles.logout {
@@ -219,9 +252,8 @@ impl OwnMetadata {
     }
 
     fn single_sign_on(&self, w: &mut Writer) {
-        let simple_sign = self.profiles.simple_sign.then_some(SIMPLE_SIGN_ENDPOINT);
         let ecp = self.profiles.ecp.then_some(ECP_ENDPOINT);
-        let endpoints = SSO_ENDPOINTS.into_iter().chain(simple_sign).chain(ecp);
+        let endpoints = SSO_ENDPOINTS.into_iter().chain(ecp);
         for endpoint in endpoints {
             self.open_service(w, "SingleSignOnService", endpoint);
             w.close();

@@ -281,6 +281,7 @@ mod tests {
         };
         let xml = fault(&error);
         assert_eq!(xml, crate::saml::xml::second_opinion::exclusive_c14n(&xml));
+        assert_eq!(crate::saml::xml::schema::errors(&xml), "");
         let envelope = parse(xml.as_bytes(), &[]).unwrap();
         let code = envelope.message().first("", "faultcode").unwrap();
         assert_eq!(code.text(), "S:Client");

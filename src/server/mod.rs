@@ -5,6 +5,7 @@
 //! back. A handler reads bytes, asks one of them, and does what the answer says.
 
 pub mod app;
+pub mod artifacts;
 pub mod back_end;
 pub mod consents;
 pub mod conversation;

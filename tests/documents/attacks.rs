@@ -218,7 +218,8 @@ pub(crate) const CLASSES: [Class; 68] = [
     stopped(
         "S26",
         "Artifacts used twice or by others",
-        "An artifact is resolved for the party it was made for.",
+        "An artifact is redeemed once, within a minute, by a signed request of the party it was made \
+         for; in other hands it is spent.",
     ),
     stopped(
         "S27",

@@ -1,12 +1,11 @@
 //! Logins without a browser: SAML's profile for enhanced clients, by HTTP Basic.
 
 use crate::harness::browser::{ALICE, BOB};
-use crate::harness::ecp::{
-    self, Client, channel_bindings, envelope, fault, response, signed, sso_lines,
-};
+use crate::harness::ecp::{self, Client, channel_bindings, envelope, fault, response, sso_lines};
 use crate::harness::http::{Request, Response};
 use crate::harness::idp::Deployment;
 use crate::harness::relying_party::{MFA, PPT, RelyingParty};
+use crate::harness::xml_signature::signed;
 use url::Url;
 
 fn serving(parties: &[&RelyingParty]) -> Deployment {
@@ -178,7 +177,7 @@ fn channel_bindings_that_differ_end_the_login_and_those_that_agree_are_confirmed
             "<p:Extensions>{}</p:Extensions>",
             channel_bindings("dGhlIHJpZ2h0IGNlcnRpZmljYXRl")
         );
-        let message = signed(&deployment, &request.xml());
+        let message = signed(&request.xml());
         Client::of(&deployment, ALICE).send(&envelope(of_client, &message))
     };
     let right = send(&channel_bindings("dGhlIHJpZ2h0IGNlcnRpZmljYXRl"));
@@ -200,7 +199,7 @@ fn a_request_that_the_client_rewrote_is_refused_with_a_word_on_it() {
     let party = RelyingParty::new("rewritten");
     let deployment = serving(&[&party]);
     let rewritten = |message: &str| message.replace(" Version=", "  ProviderName=\"x\" Version=");
-    let message = rewritten(&signed(&deployment, &party.request().xml()));
+    let message = rewritten(&signed(&party.request().xml()));
     let answer = Client::of(&deployment, ALICE).send(&envelope("", &message));
     let told = fault(&answer);
     assert!(

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on stops there")]
 
+mod artifact;
 mod attacks;
 mod audit;
 mod browser;
@@ -17,12 +18,13 @@ mod duo_web;
 mod ecp;
 mod ecp_duo;
 mod ecp_peers;
+mod error_url;
 mod first_hour;
 mod harness;
 mod ldap;
+mod library_sp;
 mod metadata_chaos;
 mod name_ids;
-mod node_sp;
 mod pysaml2_sp;
 mod remembered;
 mod restart;

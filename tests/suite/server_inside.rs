@@ -1,6 +1,7 @@
 //! The server as a value in the test's own process, with a clock that the test moves and an audit
 //! that the test reads.
 
+use crate::harness::artifact;
 use crate::harness::browser::{ALICE, Browser, Page, Prompt};
 use crate::harness::http::Request;
 use crate::harness::idp::Deployment;
@@ -284,4 +285,18 @@ fn without_an_audit_nobody_logs_in() {
     let ready = Url::parse(&inside.deployment.url("/health/ready")).unwrap();
     assert_eq!(Request::get(ready).send().status, 503);
     assert_eq!(arrival.prompts.first(), Some(&Prompt::Password));
+}
+
+#[test]
+fn s26_an_artifact_that_nobody_redeems_within_a_minute_is_worth_nothing() {
+    let party = artifact::party("late");
+    let inside = Inside::start_lenient(&party);
+    let base_url = &inside.deployment.base_url;
+    let redeemed = |seconds| {
+        let made = artifact::log_in(base_url, &party);
+        inside.pass(seconds);
+        artifact::resolve(base_url, &party, &made).contains(":Assertion ")
+    };
+    assert!(redeemed(50));
+    assert!(!redeemed(70));
 }

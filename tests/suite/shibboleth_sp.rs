@@ -2,7 +2,7 @@
 
 use crate::harness::browser::{ALICE, Browser, Page, Prompt};
 use crate::harness::idp::Deployment;
-use crate::harness::relying_party::{MFA, PPT};
+use crate::harness::relying_party::{MFA, PPT, Response};
 use crate::harness::shibboleth::{Shibboleth, error_facts};
 use Prompt::{Duo, Password};
 
@@ -130,4 +130,68 @@ fn an_unknown_class_is_refused_before_anything_is_asked() {
     assert_eq!(arrival.prompts, []);
     assert_eq!(second_status(&arrival.page), NO_AUTHN_CONTEXT);
     assert!(providers.session(0, &mut browser).is_none());
+}
+
+#[test]
+fn an_answer_by_artifact_is_fetched_over_the_back_channel() {
+    let (_deployment, providers) = deployed(&[]);
+    let mut browser = Browser::new();
+    // The third endpoint of its metadata.
+    let arrival = browser.log_in(&providers.login(0, "acsIndex=3"), ALICE);
+    assert_eq!(arrival.prompts, [Password]);
+    assert_eq!(arrival.page.body(), "open to everybody");
+    let mut paths = browser.visited.iter().map(url::Url::path);
+    assert!(paths.any(|path| path == "/Shibboleth.sso/SAML2/Artifact"));
+    assert_eq!(providers.session(0, &mut browser).unwrap().class(), PPT);
+}
+
+/// xmlsec1 of Debian knows `rsa-oaep` with SHA-256 not at all; this provider's library does.
+#[test]
+fn what_is_encrypted_by_each_transport_is_decrypted_by_another_library() {
+    let mut deployment = Deployment::prepare();
+    let mut rules = String::new();
+    for (name, entity_id, block, transport) in [
+        ("one", Shibboleth::FIRST, "aes256-gcm", "rsa-oaep"),
+        ("two", Shibboleth::SECOND, "aes128-gcm", "rsa-oaep-mgf1p"),
+    ] {
+        rules.push_str(&format!(
+            "vestibule.rp.{name}.match = {entity_id}\n\
+             vestibule.rp.{name}.dataAlgorithm = {block}\n\
+             vestibule.rp.{name}.keyTransport = {transport}\n"
+        ));
+    }
+    deployment
+        .home
+        .append("conf/relying-party.properties", &rules);
+    let providers = Shibboleth::start(&deployment);
+    deployment.serve();
+    for (number, used) in [
+        (
+            0,
+            [
+                "xmlenc11#aes256-gcm",
+                "xmlenc11#rsa-oaep",
+                "xmlenc11#mgf1sha256",
+            ],
+        ),
+        (
+            1,
+            [
+                "xmlenc11#aes128-gcm",
+                "xmlenc#rsa-oaep-mgf1p",
+                "xmldsig#sha1",
+            ],
+        ),
+    ] {
+        let mut browser = Browser::that_keeps_the_response();
+        let arrival = browser.log_in(&providers.secure(number), ALICE);
+        let xml = Response::of(&arrival).xml;
+        for algorithm in used {
+            assert!(xml.contains(algorithm), "{algorithm}: {xml}");
+        }
+        let form = arrival.page.form_with("SAMLResponse").unwrap();
+        browser.submit(&arrival.page, &form);
+        let session = providers.session(number, &mut browser).unwrap();
+        assert_eq!(session.attribute("mail"), ["alice@example.org"]);
+    }
 }

@@ -12,6 +12,7 @@ mod ldap;
 mod metadata;
 mod name_id;
 mod operation;
+mod own_metadata;
 mod policy;
 mod release;
 mod relying_party;
@@ -37,7 +38,9 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
     let rules = rules(reader, identity.base_url.as_ref(), duo_auth_api.as_ref());
     let keys = saml::keys(reader);
     let ecp = reader.flag("vestibule.ecp.enabled");
-    let acceptance = saml::acceptance(reader, identity.base_url.as_ref(), ecp);
+    let artifact = saml::artifact(reader);
+    let also = (ecp, artifact);
+    let acceptance = saml::acceptance(reader, identity.base_url.as_ref(), also);
     let encryption = saml::encryption(reader);
     let response = saml::response(reader);
     let salt = attributes::salt(reader);
@@ -56,6 +59,7 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
     let powered_by = reader.flag("vestibule.ui.poweredBy");
     let metadata = metadata::read(reader);
     let ldap_directory = ldap::directory(reader);
+    let described = own_metadata::read(reader);
     let keys = keys?;
     let operation = operation?;
     Some(Settings {
@@ -71,6 +75,8 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
         },
         signing_keys: keys.signing,
         encryption_certificates: keys.encryption_certificates,
+        described: described?,
+        artifact_index: artifact?,
         sealer_keys: keys.sealer,
         session: operation.session,
         storage: operation.storage,

@@ -6,7 +6,7 @@ use crate::response::ResponseSettings;
 use crate::saml::encryption::{EncryptionPolicy, EncryptionSettings};
 use crate::saml::key::{DecryptionKey, SigningKey};
 use crate::saml::metadata::AnswerBy;
-use crate::saml::own_metadata::{ECP_ENDPOINT, SSO_ENDPOINTS};
+use crate::saml::own_metadata::{ARTIFACT_ENDPOINT, ECP_ENDPOINT, SSO_ENDPOINTS};
 use crate::saml::request::Acceptance;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -130,20 +130,29 @@ fn sealer_key(line: &str) -> Option<SealerKey> {
     Some(SealerKey::new(bytes.as_slice().try_into().ok()?))
 }
 
+/// `idp.artifact.*`: the index of our resolution service, if we have one.
+pub(super) fn artifact(reader: &mut Reader<'_>) -> Option<Option<u16>> {
+    let enabled = reader.flag("idp.artifact.enabled");
+    let index = reader.count("idp.artifact.endpointIndex");
+    Some(enabled?.then_some(index?))
+}
+
 /// Without a base URL there are no destinations; that is then reported elsewhere.
 pub(super) fn acceptance(
     reader: &mut Reader<'_>,
     base_url: Option<&BaseUrl>,
-    ecp: Option<bool>,
+    (ecp, artifact): (Option<bool>, Option<Option<u16>>),
 ) -> Option<Acceptance> {
     let clock_skew = reader.duration("idp.policy.clockSkew");
     let message_lifetime = reader.duration("idp.policy.messageLifetime");
     let require_signed = reader.flag("vestibule.saml.requireSignedRequests");
     let base = &base_url?.url;
     let ecp = ecp?.then_some(ECP_ENDPOINT);
+    let resolution = artifact?.map(|_| ARTIFACT_ENDPOINT);
     let destinations = SSO_ENDPOINTS
         .into_iter()
         .chain(ecp)
+        .chain(resolution)
         .map(|(binding, path)| (binding, format!("{base}{path}")));
     Some(Acceptance {
         destinations: destinations.collect(),
@@ -151,7 +160,10 @@ pub(super) fn acceptance(
         message_lifetime: message_lifetime?,
         require_signed: require_signed?,
         decryption_keys: Vec::new(),
-        answer_by: AnswerBy::Post,
+        answer_by: match resolution {
+            Some(_) => AnswerBy::PostOrArtifact,
+            None => AnswerBy::Post,
+        },
     })
 }
 

@@ -205,6 +205,7 @@ fn the_answer_says_where_it_is_to_go_and_the_response_in_it_verifies() {
     };
     let xml = delivery.envelope(&response);
     assert_eq!(xml, exclusive_c14n(&xml));
+    assert_eq!(crate::saml::xml::schema::errors(&xml), "");
     let certificate = key.certificate().to_pem().unwrap();
     assert!(verifies(&xml, "Response", &certificate));
     let envelope = soap::parse(

@@ -73,6 +73,10 @@ fn every_fact_of_the_identity_provider_is_stated_where_sps_look_for_it() {
                 Some(Binding::Post.uri()),
                 Some("https://idp.example.org/idp/profile/SAML2/POST/SSO")
             ),
+            (
+                Some(Binding::PostSimpleSign.uri()),
+                Some("https://idp.example.org/idp/profile/SAML2/POST-SimpleSign/SSO")
+            ),
         ]
     );
 }
@@ -100,12 +104,13 @@ fn full() -> OwnMetadata {
         profiles: OwnProfiles {
             logout: true,
             ecp: true,
-            simple_sign: true,
-            artifact: true,
+            artifact: Some(2),
         },
         name_id_formats: [name_id::PERSISTENT, name_id::EMAIL]
             .map(str::to_owned)
             .into(),
+        category_support: vec!["http://refeds.org/category/research-and-scholarship".to_owned()],
+        assurance: vec!["https://refeds.org/sirtfi2".to_owned()],
         organization: Some(Organization {
             name: "example.org".to_owned(),
             display_name: "Example <University>".to_owned(),
@@ -138,7 +143,7 @@ fn endpoints_stand_for_the_profiles_that_are_on_and_for_no_other() {
         all.map(|e| (e.local.clone(), e.attribute("Location").map(str::to_owned)))
             .collect()
     };
-    assert_eq!(services(&own()).len(), 2);
+    assert_eq!(services(&own()).len(), 3);
     let all = services(&full());
     let named = |local: &str| all.iter().filter(|(name, _)| name == local).count();
     assert_eq!(named("ArtifactResolutionService"), 1);

@@ -51,7 +51,13 @@ fn doubly_signed(key: &SigningKey) -> String {
 
 #[test]
 fn what_we_sign_verifies_with_xmlsec1_and_with_ourselves() {
-    for key in [rsa(2048), ec(Nid::X9_62_PRIME256V1)] {
+    for key in [
+        rsa(2048),
+        rsa(3072),
+        ec(Nid::X9_62_PRIME256V1),
+        ec(Nid::SECP384R1),
+        ec(Nid::SECP521R1),
+    ] {
         let key = signing_key(&key);
         let certificate = key.certificate().to_pem().unwrap();
         let xml = doubly_signed(&key);
@@ -110,14 +116,19 @@ fn template(signature: &str, digest: &str, prefixes: &str) -> String {
 
 #[test]
 fn what_xmlsec1_signs_verifies_here_in_every_allowed_algorithm() {
-    let keys = [rsa(2048), ec(Nid::X9_62_PRIME256V1), ec(Nid::SECP384R1)];
+    let keys = [
+        rsa(2048),
+        ec(Nid::X9_62_PRIME256V1),
+        ec(Nid::SECP384R1),
+        ec(Nid::SECP521R1),
+    ];
     let digests = [
         "http://www.w3.org/2001/04/xmlenc#sha256",
         "http://www.w3.org/2001/04/xmldsig-more#sha384",
         "http://www.w3.org/2001/04/xmlenc#sha512",
     ];
     for (bits, digest) in ["256", "384", "512"].into_iter().zip(digests) {
-        for (key, family) in keys.iter().zip(["rsa", "ecdsa", "ecdsa"]) {
+        for (key, family) in keys.iter().zip(["rsa", "ecdsa", "ecdsa", "ecdsa"]) {
             let template = template(&format!("{family}-sha{bits}"), digest, "x #default un");
             for document in FOREIGN {
                 let document = document.replace("SIGNATURE", &template);

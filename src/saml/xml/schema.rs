@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Imported in this order, so that no schema asks the net for another one.
-const SCHEMAS: [(&str, &str); 13] = [
+const SCHEMAS: [(&str, &str); 15] = [
     (
         "http://www.w3.org/XML/1998/namespace",
         "/usr/share/xml/xmltooling/xml.xsd",
@@ -38,8 +38,16 @@ const SCHEMAS: [(&str, &str); 13] = [
         "/usr/share/xml/opensaml/saml-schema-protocol-2.0.xsd",
     ),
     (
+        "urn:oasis:names:tc:SAML:2.0:profiles:SSO:ecp",
+        "/usr/share/xml/opensaml/saml-schema-ecp-2.0.xsd",
+    ),
+    (
         "urn:oasis:names:tc:SAML:2.0:metadata",
         "/usr/share/xml/opensaml/saml-schema-metadata-2.0.xsd",
+    ),
+    (
+        "urn:oasis:names:tc:SAML:metadata:attribute",
+        "/usr/share/xml/opensaml/sstc-metadata-attr.xsd",
     ),
     (
         "urn:oasis:names:tc:SAML:metadata:ui",

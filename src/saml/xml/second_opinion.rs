@@ -81,6 +81,23 @@ pub(crate) fn decrypt(xml: &str, key_pem: &[u8]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// Fills in the encryption template in the document, as xmlsec1 does.
+pub(crate) fn encrypt(template: &str, content: &str, certificate_pem: &[u8], key: &str) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    let certificate = file(&directory, "certificate.pem", certificate_pem);
+    let content = file(&directory, "content.xml", content.as_bytes());
+    let document = file(&directory, "in.xml", template.as_bytes());
+    let output = run(Command::new("xmlsec1")
+        .args(["--encrypt", "--session-key", key])
+        .arg("--pubkey-cert-pem")
+        .arg(certificate)
+        .arg("--xml-data")
+        .arg(content)
+        .arg(document));
+    assert!(output.status.success(), "{output:?} for {template}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
 fn xmlsec1(mode: &str, local: &str) -> Command {
     let mut command = Command::new("xmlsec1");
     let namespace = match local {

@@ -4,6 +4,7 @@ use crate::config::relying_party::Profile;
 use crate::saml::metadata::{EntityDescriptor, MetadataResolver as _};
 use crate::saml::request::{AuthnRequest, LocalRefusal};
 use crate::server::app::App;
+use crate::server::artifacts::Artifacts;
 use crate::server::consents::Consents;
 use crate::server::conversation::{BrowserHash, DuoStates, Executions};
 use crate::server::generation::Generation;
@@ -202,6 +203,14 @@ impl Exchange {
     /// The store's logins.
     pub fn executions(&self) -> Executions<'_> {
         Executions(&*self.app.storage)
+    }
+
+    /// The store's messages that wait for their artifact.
+    pub fn artifacts(&self) -> Artifacts<'_> {
+        Artifacts {
+            storage: &*self.app.storage,
+            world: &self.app.world,
+        }
     }
 
     /// The store's consents.

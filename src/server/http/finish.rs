@@ -10,14 +10,12 @@ use crate::saml::encryption::Recipient;
 use crate::saml::metadata::MetadataResolver as _;
 use crate::saml::soap::FaultCode;
 use crate::server::conversation::{Execution, Finished};
+use crate::server::http::outgoing::Outgoing;
 use crate::server::http::reply::{Cookie, Fault, Reply};
 use crate::server::http::soap_ecp;
 use crate::server::http::visit::{Place, Visit, execution_url};
-use crate::server::pages::View;
 use crate::server::session::{Kept, Participant, Ticket, later};
 use actix_web::http::StatusCode;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use std::time::Duration;
 
 /// How long a finished login explains itself to a reload.
@@ -39,7 +37,7 @@ impl Visit<'_> {
         self.journal().records(&self.asked, records);
         let reply = match verdict {
             Verdict::Success(success) => self.succeed(&success).await?,
-            Verdict::Failure(failure) => self.fail(&failure)?,
+            Verdict::Failure(failure) => self.fail(&failure).await?,
         };
         Ok(reply.with(self.browser.cookie()))
     }
@@ -62,12 +60,15 @@ impl Visit<'_> {
     async fn succeed(&self, success: &Success) -> Result<Reply, Fault> {
         match self.answer(success).await? {
             Ok(reply) => Ok(reply),
-            Err(Unanswerable(event)) => self.fail(&Failure {
-                event,
-                username: Some(success.result.username().to_owned()),
-                why: success.why.clone(),
-                audit: success.audit.clone(),
-            }),
+            Err(Unanswerable(event)) => {
+                let failure = Failure {
+                    event,
+                    username: Some(success.result.username().to_owned()),
+                    why: success.why.clone(),
+                    audit: success.audit.clone(),
+                };
+                self.fail(&failure).await
+            }
         }
     }
 
@@ -124,6 +125,7 @@ impl Visit<'_> {
             .success(&self.asked, success, &issued, &kept.reference)?;
         Ok(Ok(self
             .deliver(&xml)
+            .await?
             .with(kept.cookie.map(Cookie::Session))
             .with(remembered)))
     }
@@ -212,7 +214,7 @@ impl Visit<'_> {
 
     /// Tells the relying party that it failed; a defect, or a relying party that has gone, ends on
     /// our own page.
-    fn fail(&self, failure: &Failure) -> Result<Reply, Fault> {
+    async fn fail(&self, failure: &Failure) -> Result<Reply, Fault> {
         if self.asked.request.is_own() {
             return self.turn_away(failure);
         }
@@ -244,10 +246,10 @@ impl Visit<'_> {
         let now = self.exchange.app.world.now();
         let xml = response::error(&refusal, &settings.entity_id, &id, now, key)
             .map_err(|error| Fault::Defect(error.to_string()))?;
-        Ok(self.deliver(&xml))
+        self.deliver(&xml).await
     }
 
-    fn deliver(&self, xml: &str) -> Reply {
+    async fn deliver(&self, xml: &str) -> Result<Reply, Fault> {
         let request = &self.asked.request;
         if self.is_enhanced_client() {
             let delivery = Delivery {
@@ -255,13 +257,19 @@ impl Visit<'_> {
                 request_authenticated: request.signed,
                 channel_bindings: &self.channel_bindings,
             };
-            return soap_ecp::deliver(&delivery, xml);
+            return Ok(soap_ecp::deliver(&delivery, xml));
         }
-        let view = View::Respond {
-            destination: request.acs.endpoint.location.clone(),
-            saml_response: STANDARD.encode(xml),
-            relay_state: request.relay_state.clone(),
+        let outgoing = Outgoing {
+            relying_party: &request.issuer,
+            acs: &request.acs,
+            relay_state: request.relay_state.as_deref(),
+            xml,
         };
-        Reply::login_page(view, &self.asked.transaction, self.service())
+        let view = outgoing.view(self.exchange).await?;
+        Ok(Reply::login_page(
+            view,
+            &self.asked.transaction,
+            self.service(),
+        ))
     }
 }

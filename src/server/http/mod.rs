@@ -10,13 +10,16 @@ pub mod client_address;
 pub mod consent;
 pub mod documents;
 pub mod duo_callback;
+pub mod error_url;
 pub mod exchange;
 pub mod execution;
 pub mod finish;
+pub mod outgoing;
 pub mod parameters;
 mod release;
 pub mod remembered;
 pub mod reply;
+pub mod soap_artifact_resolution;
 pub mod soap_ecp;
 pub mod sso;
 pub mod sso_post;
@@ -24,7 +27,7 @@ pub mod sso_redirect;
 pub mod sso_unsolicited;
 pub mod visit;
 
-use crate::saml::own_metadata::ECP_ENDPOINT;
+use crate::saml::own_metadata::{ARTIFACT_ENDPOINT, ECP_ENDPOINT};
 use crate::server::app::App;
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::web::{Bytes, Data, Payload};
@@ -71,6 +74,8 @@ const METHOD_NOT_ALLOWED: Fault =
 enum Route<'p> {
     RedirectSso,
     PostSso,
+    PostSimpleSignSso,
+    ArtifactResolution,
     UnsolicitedSso,
     SoapEcp,
     DuoCallback,
@@ -83,7 +88,22 @@ enum Route<'p> {
     Account,
     AccountSignIn,
     AccountDuo,
+    ErrorUrl,
     Static(&'p str),
+}
+
+impl Route<'_> {
+    /// Whether a login begins here, and has its pages here.
+    fn is_login(&self) -> bool {
+        matches!(
+            self,
+            Self::RedirectSso
+                | Self::PostSso
+                | Self::PostSimpleSignSso
+                | Self::UnsolicitedSso
+                | Self::AccountSignIn
+        )
+    }
 }
 
 fn route(exchange: &Exchange) -> Result<Route<'_>, Fault> {
@@ -96,8 +116,12 @@ fn route(exchange: &Exchange) -> Result<Route<'_>, Fault> {
     match path.strip_prefix(base.as_str()).unwrap_or("") {
         "/profile/SAML2/Redirect/SSO" => Ok(Route::RedirectSso),
         "/profile/SAML2/POST/SSO" => Ok(Route::PostSso),
+        "/profile/SAML2/POST-SimpleSign/SSO" => Ok(Route::PostSimpleSignSso),
         "/profile/SAML2/Unsolicited/SSO" => Ok(Route::UnsolicitedSso),
         path if path == ECP_ENDPOINT.1 && generation.settings.ecp => Ok(Route::SoapEcp),
+        path if path == ARTIFACT_ENDPOINT.1 && generation.settings.artifact_index.is_some() => {
+            Ok(Route::ArtifactResolution)
+        }
         "/shibboleth" => Ok(Route::OwnMetadata),
         "/health/live" => Ok(Route::Live),
         "/health/ready" => Ok(Route::Ready),
@@ -107,6 +131,7 @@ fn route(exchange: &Exchange) -> Result<Route<'_>, Fault> {
         account::PATH => Ok(Route::Account),
         account::SIGN_IN => Ok(Route::AccountSignIn),
         account::DUO => Ok(Route::AccountDuo),
+        error_url::PATH => Ok(Route::ErrorUrl),
         below => match below.strip_prefix("/static/") {
             Some(name) => Ok(Route::Static(name)),
             None => Err(documents::NOT_FOUND),
@@ -116,11 +141,9 @@ fn route(exchange: &Exchange) -> Result<Route<'_>, Fault> {
 
 async fn get(exchange: &Exchange) -> Result<Reply, Fault> {
     let route = route(exchange)?;
-    let is_login = matches!(
-        route,
-        Route::RedirectSso | Route::PostSso | Route::UnsolicitedSso | Route::AccountSignIn
-    );
-    if is_login && let Some(id) = execution::id(exchange) {
+    if route.is_login()
+        && let Some(id) = execution::id(exchange)
+    {
         return execution::show(exchange, id?).await;
     }
     match route {
@@ -135,17 +158,21 @@ async fn get(exchange: &Exchange) -> Result<Reply, Fault> {
         Route::Account => account::show(exchange).await,
         Route::AccountSignIn => account::sign_in::begin(exchange).await,
         Route::AccountDuo => Box::pin(account::enrol::show(exchange)).await,
+        Route::ErrorUrl => error_url::show(exchange),
         Route::Static(name) => documents::asset(exchange, name),
-        Route::PostSso | Route::SoapEcp | Route::Reload => Err(METHOD_NOT_ALLOWED),
+        Route::PostSso
+        | Route::PostSimpleSignSso
+        | Route::SoapEcp
+        | Route::ArtifactResolution
+        | Route::Reload => Err(METHOD_NOT_ALLOWED),
     }
 }
 
 async fn post(exchange: &Exchange, body: &[u8]) -> Result<Reply, Fault> {
     match route(exchange)? {
-        Route::RedirectSso | Route::PostSso | Route::UnsolicitedSso | Route::AccountSignIn => {
-            post_login(exchange, body).await
-        }
+        route if route.is_login() => post_login(exchange, &route, body).await,
         Route::SoapEcp => Ok(soap_ecp::receive(exchange, body).await),
+        Route::ArtifactResolution => Ok(soap_artifact_resolution::receive(exchange, body).await),
         Route::Reload => admin_reload::receive(exchange).await,
         Route::Remembered => admin_remembered::revoke(exchange, body).await,
         Route::Account => account::change(exchange, body).await,
@@ -154,17 +181,18 @@ async fn post(exchange: &Exchange, body: &[u8]) -> Result<Reply, Fault> {
     }
 }
 
-async fn post_login(exchange: &Exchange, body: &[u8]) -> Result<Reply, Fault> {
+async fn post_login(exchange: &Exchange, route: &Route<'_>, body: &[u8]) -> Result<Reply, Fault> {
     if !is_form(exchange) {
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         return Err(Fault::Request(status, "BadRequest"));
     }
-    match execution::id(exchange) {
-        Some(id) => execution::submit(exchange, id?, body).await,
-        None if matches!(route(exchange)?, Route::PostSso) => {
-            sso_post::receive(exchange, body).await
-        }
-        None => Err(METHOD_NOT_ALLOWED),
+    if let Some(id) = execution::id(exchange) {
+        return execution::submit(exchange, id?, body).await;
+    }
+    match route {
+        Route::PostSso => sso_post::receive(exchange, body).await,
+        Route::PostSimpleSignSso => sso_post::receive_simple_sign(exchange, body).await,
+        _ => Err(METHOD_NOT_ALLOWED),
     }
 }
 

@@ -234,7 +234,8 @@ impl Reply {
         self
     }
 
-    fn showing(
+    /// A page with all that may stand around it.
+    pub(super) fn showing(
         status: StatusCode,
         view: View,
         transaction: Option<String>,

@@ -59,7 +59,7 @@ async fn log_in(exchange: &Exchange, body: &[u8]) -> Result<Reply, Fault> {
         channel_bindings = agreed;
         (request, party)
     });
-    match arrival.take(accepted) {
+    match arrival.take(accepted).await {
         Ok(asked) => {
             let visit = Visit::of_enhanced_client(exchange, asked, channel_bindings).await?;
             visit.begin_with(presented).await

@@ -12,14 +12,12 @@ use crate::saml::request::{
 use crate::saml::soap::{FaultCode, SoapError};
 use crate::server::conversation::Asked;
 use crate::server::http::exchange::Exchange;
+use crate::server::http::outgoing::Outgoing;
 use crate::server::http::reply::{Fault, Reply};
 use crate::server::http::soap_ecp;
 use crate::server::journal::{Journal, Who};
-use crate::server::pages::View;
 use crate::server::replay::Sighting;
 use crate::server::session::later;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use std::sync::Arc;
 
 /// A message on its way in.
@@ -42,13 +40,17 @@ impl<'e> Arrival<'e> {
 
     /// Proves a decoded message and remembers it; what is refused is answered here.
     pub async fn accept(&self, inbound: Result<Inbound, BindingError>) -> Result<Asked, Reply> {
-        let inbound = inbound.map_err(|error| {
-            self.refuse(Refusal::Local(LocalRefusal {
-                event: "UnableToDecode",
-                reason: error.reason,
-                claimed_issuer: None,
-            }))
-        })?;
+        let inbound = match inbound {
+            Ok(inbound) => inbound,
+            Err(error) => {
+                let refusal = Refusal::Local(LocalRefusal {
+                    event: "UnableToDecode",
+                    reason: error.reason,
+                    claimed_issuer: None,
+                });
+                return Err(self.refuse(refusal).await);
+            }
+        };
         // Reading the message twice is worth it only where somebody is to be asked.
         if self.exchange.app.metadata.current().asks_services() {
             self.prepare(claimed_issuer(&inbound)).await;
@@ -56,7 +58,7 @@ impl<'e> Arrival<'e> {
         let metadata = self.exchange.app.metadata.current();
         let acceptance = &self.exchange.generation.settings.acceptance;
         let accepted = accept(&inbound, &*metadata, acceptance, self.exchange.now);
-        self.take(accepted)
+        self.take(accepted).await
     }
 
     /// Has the metadata of who claims to ask fetched, where it is fetched on demand.
@@ -79,27 +81,36 @@ impl<'e> Arrival<'e> {
     }
 
     /// Takes a proved request, once.
-    pub fn take(
+    pub async fn take(
         &self,
         accepted: Result<(AuthnRequest, Arc<EntityDescriptor>), Refusal>,
     ) -> Result<Asked, Reply> {
-        let (request, relying_party) = accepted.map_err(|refusal| self.refuse(refusal))?;
-        self.check(&request, &relying_party)
-            .map_err(|refusal| self.refuse(refusal))?;
-        if let Some(reason) = self.seen_before(&request) {
-            return Err(self.refuse(Refusal::Local(LocalRefusal {
+        match accepted.and_then(|(request, party)| self.admit(request, &party)) {
+            Ok(request) => Ok(Asked {
+                request,
+                transaction: self.transaction.clone(),
+                started: self.exchange.now,
+                client: self.exchange.client.recorded,
+                user_agent: self.exchange.user_agent().to_owned(),
+            }),
+            Err(refusal) => Err(self.refuse(refusal).await),
+        }
+    }
+
+    fn admit(
+        &self,
+        request: AuthnRequest,
+        relying_party: &Arc<EntityDescriptor>,
+    ) -> Result<AuthnRequest, Refusal> {
+        self.check(&request, relying_party)?;
+        match self.seen_before(&request) {
+            None => Ok(request),
+            Some(reason) => Err(Refusal::Local(LocalRefusal {
                 event: "MessageReplay",
                 reason,
                 claimed_issuer: Some(request.issuer),
-            })));
+            })),
         }
-        Ok(Asked {
-            request,
-            transaction: self.transaction.clone(),
-            started: self.exchange.now,
-            client: self.exchange.client.recorded,
-            user_agent: self.exchange.user_agent().to_owned(),
-        })
     }
 
     /// What the operator allows this relying party (truth table R28).
@@ -143,7 +154,7 @@ impl<'e> Arrival<'e> {
         }
     }
 
-    fn refuse(&self, refusal: Refusal) -> Reply {
+    async fn refuse(&self, refusal: Refusal) -> Reply {
         let journal = self.journal();
         let answer = match refusal {
             Refusal::Local(refusal) => match journal.local(&refusal, Some(self.binding)) {
@@ -155,7 +166,7 @@ impl<'e> Arrival<'e> {
                 Err(error) => Err(error.into()),
             },
             Refusal::ToRelyingParty(refusal) => match journal.refusal(&refusal, self.binding) {
-                Ok(()) => self.answer(&refusal),
+                Ok(()) => self.answer(&refusal).await,
                 Err(error) => Err(error.into()),
             },
         };
@@ -165,7 +176,7 @@ impl<'e> Arrival<'e> {
         })
     }
 
-    fn answer(&self, refusal: &RelyingPartyRefusal) -> Result<Reply, Fault> {
+    async fn answer(&self, refusal: &RelyingPartyRefusal) -> Result<Reply, Fault> {
         let settings = &self.exchange.generation.settings;
         let world = &self.exchange.app.world;
         let key = settings.signing_keys.first();
@@ -177,11 +188,13 @@ impl<'e> Arrival<'e> {
             let delivery = Delivery::to(&refusal.acs.endpoint.location);
             return Ok(soap_ecp::deliver(&delivery, &xml));
         }
-        let view = View::Respond {
-            destination: refusal.acs.endpoint.location.clone(),
-            saml_response: STANDARD.encode(xml),
-            relay_state: refusal.relay_state.clone(),
+        let outgoing = Outgoing {
+            relying_party: &refusal.issuer,
+            acs: &refusal.acs,
+            relay_state: refusal.relay_state.as_deref(),
+            xml: &xml,
         };
+        let view = outgoing.view(self.exchange).await?;
         Ok(Reply::respond(view, &self.transaction))
     }
 

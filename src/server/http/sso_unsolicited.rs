@@ -23,7 +23,10 @@ pub async fn receive(exchange: &Exchange) -> Result<Reply, Fault> {
     let metadata = metadata.current();
     let acceptance = &exchange.generation.settings.acceptance;
     let accepted = unsolicited(&link, &*metadata, acceptance, exchange.now);
-    match Arrival::new(exchange, Binding::Redirect).take(accepted) {
+    match Arrival::new(exchange, Binding::Redirect)
+        .take(accepted)
+        .await
+    {
         Ok(asked) => {
             let csrf = exchange.app.world.id();
             let visit = Visit::new(exchange, asked, Place::New, csrf).await?;

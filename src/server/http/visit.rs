@@ -13,6 +13,7 @@ use crate::config::relying_party::Profile;
 use crate::saml::binding::Binding;
 use crate::saml::ecp::ChannelBindings;
 use crate::saml::metadata::EntityDescriptor;
+use crate::saml::own_metadata::SSO_ENDPOINTS;
 use crate::saml::request::{AuthnRequest, LocalRefusal};
 use crate::server::conversation::{Asked, Conversation, Execution};
 use crate::server::http::account;
@@ -388,17 +389,20 @@ fn unknown(asked: &Asked) -> Fault {
 
 /// Where a login's pages live: the endpoint its request came to.
 pub fn execution_url(exchange: &Exchange, request: &AuthnRequest, id: &str) -> String {
-    let endpoint = match request.binding {
+    let mut endpoints = SSO_ENDPOINTS.into_iter();
+    let own = endpoints.find(|(binding, _)| *binding == request.binding);
+    let endpoint = match own {
         _ if request.is_own() => account::SIGN_IN,
-        Binding::Post => "/profile/SAML2/POST/SSO",
-        _ => "/profile/SAML2/Redirect/SSO",
+        Some((_, endpoint)) => endpoint,
+        None => SSO_ENDPOINTS[0].1,
     };
     exchange
         .generation
         .path(&format!("{endpoint}?execution={id}"))
 }
 
-fn service_view(entity: &EntityDescriptor, language: &str) -> ServiceView {
+/// The relying party, for a page in this language.
+pub(super) fn service_view(entity: &EntityDescriptor, language: &str) -> ServiceView {
     let languages = [language.to_owned()];
     let ui = &entity.sp.ui;
     let in_language = |texts: &[crate::saml::metadata::Localized]| {

@@ -17,7 +17,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-const TEMPLATES: [(&str, &str); 14] = [
+const TEMPLATES: [(&str, &str); 15] = [
     ("layout.html", include_str!("../../../views/layout.html")),
     ("service.html", include_str!("../../../views/service.html")),
     ("login.html", include_str!("../../../views/login.html")),
@@ -35,6 +35,10 @@ const TEMPLATES: [(&str, &str); 14] = [
         include_str!("../../../views/terms-of-use.html"),
     ),
     ("error.html", include_str!("../../../views/error.html")),
+    (
+        "error-url.html",
+        include_str!("../../../views/error-url.html"),
+    ),
     (
         "signed-in.html",
         include_str!("../../../views/signed-in.html"),
@@ -83,6 +87,8 @@ pub enum View {
         /// Shibboleth's event name; the end of a text's key.
         problem: String,
     },
+    /// A service provider could not use what we sent.
+    ErrorUrl(ErrorUrlView),
     /// A login that was finished already.
     SignedIn {
         /// Where the form goes.
@@ -107,8 +113,10 @@ pub enum View {
     Respond {
         /// The assertion consumer service.
         destination: String,
+        /// What carries the answer: `SAMLResponse`, or `SAMLart` for an artifact.
+        parameter: &'static str,
         /// Base64.
-        saml_response: String,
+        message: String,
         /// To echo.
         relay_state: Option<String>,
     },
@@ -215,6 +223,19 @@ pub struct TermsView {
     pub key: String,
 }
 
+/// What a service provider says is missing.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ErrorUrlView {
+    /// The end of two texts' keys.
+    pub code: &'static str,
+    /// When it happened.
+    pub time: Option<String>,
+    /// The provider's own name for what happened.
+    pub reference: Option<String>,
+    /// Attributes, classes and the like.
+    pub missing: Vec<String>,
+}
+
 /// Who asks.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct ServiceView {
@@ -272,6 +293,7 @@ impl View {
             Self::Release(_) => "attribute-release.html",
             Self::Terms(_) => "terms-of-use.html",
             Self::Error { .. } => "error.html",
+            Self::ErrorUrl(_) => "error-url.html",
             Self::SignedIn { .. } => "signed-in.html",
             Self::Account(_) => "account.html",
             Self::Enrolment(_) => "enrolment.html",
@@ -528,6 +550,12 @@ fn samples() -> Vec<View> {
         View::Error {
             problem: "RuntimeException".to_owned(),
         },
+        View::ErrorUrl(ErrorUrlView {
+            code: "OTHER_ERROR",
+            time: Some(String::new()),
+            reference: Some(String::new()),
+            missing: vec![String::new()],
+        }),
         View::SignedIn {
             action: String::new(),
             csrf: String::new(),
@@ -546,7 +574,8 @@ fn samples() -> Vec<View> {
         View::Expired {},
         View::Respond {
             destination: String::new(),
-            saml_response: String::new(),
+            parameter: "SAMLResponse",
+            message: String::new(),
             relay_state: Some(String::new()),
         },
     ]

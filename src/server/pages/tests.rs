@@ -77,7 +77,8 @@ fn s51_hostile_text_is_escaped_everywhere() {
         },
         View::Respond {
             destination: hostile.to_owned(),
-            saml_response: hostile.to_owned(),
+            parameter: "SAMLResponse",
+            message: hostile.to_owned(),
             relay_state: Some(hostile.to_owned()),
         },
     ];
@@ -95,7 +96,8 @@ fn s51_hostile_text_is_escaped_everywhere() {
 fn s23_relay_state_is_echoed_as_text_and_left_out_when_there_was_none() {
     let respond = |relay_state: Option<&str>| View::Respond {
         destination: "https://sp.example.org/acs".to_owned(),
-        saml_response: "PHg+".to_owned(),
+        parameter: "SAMLResponse",
+        message: "PHg+".to_owned(),
         relay_state: relay_state.map(str::to_owned),
     };
     let html = |view| pages().render(&view, &frame(None, "")).unwrap();

@@ -6,6 +6,7 @@ mod endpoints;
 mod flow;
 mod leaks;
 mod sessions;
+mod simple_sign;
 
 use crate::harness::browser::{ALICE, Arrival, Browser, Page};
 use crate::harness::http::Request;

@@ -175,6 +175,7 @@ impl Page {
     /// A form that a browser with JavaScript would have sent by itself.
     fn moves_on(&self, keeps_response: bool) -> Option<Form> {
         let response = self.form_with("SAMLResponse");
+        let response = response.or_else(|| self.form_with("SAMLart"));
         if response.is_some() {
             return response.filter(|_| !keeps_response);
         }

@@ -7,7 +7,6 @@ use super::relying_party::{self, RelyingParty};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::fs;
-use std::process::Command;
 use url::Url;
 
 pub(crate) const PATH: &str = "/profile/SAML2/SOAP/ECP";
@@ -50,37 +49,6 @@ pub(crate) fn envelope(headers: &str, message: &str) -> String {
     format!(
         r#"<S:Envelope xmlns:S="http://schemas.xmlsoap.org/soap/envelope/"><S:Header>{headers}</S:Header><S:Body>{message}</S:Body></S:Envelope>"#
     )
-}
-
-/// The message, signed by xmlsec1 with the key that every relying party of the suite has.
-pub(crate) fn signed(deployment: &Deployment, message: &str) -> String {
-    let (_, after) = message.split_once(" ID=\"").unwrap();
-    let (id, _) = after.split_once('"').unwrap();
-    let template = format!(
-        r##"</a:Issuer><ds:Signature xmlns:ds="http://www.w3.org/2000/09/xmldsig#"><ds:SignedInfo><ds:CanonicalizationMethod Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"/><ds:SignatureMethod Algorithm="http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"/><ds:Reference URI="#{id}"><ds:Transforms><ds:Transform Algorithm="http://www.w3.org/2000/09/xmldsig#enveloped-signature"/><ds:Transform Algorithm="http://www.w3.org/2001/10/xml-exc-c14n#"/></ds:Transforms><ds:DigestMethod Algorithm="http://www.w3.org/2001/04/xmlenc#sha256"/><ds:DigestValue/></ds:Reference></ds:SignedInfo><ds:SignatureValue/></ds:Signature>"##
-    );
-    let directory = deployment.directory();
-    let (key, _) = relying_party::key_pair_files(directory, "ecp");
-    let unsigned = directory.join("request.xml");
-    fs::write(&unsigned, message.replacen("</a:Issuer>", &template, 1)).unwrap();
-    let output = Command::new("xmlsec1")
-        .args(["--sign", "--privkey-pem"])
-        .arg(key)
-        .args([
-            "--id-attr:ID",
-            "urn:oasis:names:tc:SAML:2.0:protocol:AuthnRequest",
-        ])
-        .arg(unsigned)
-        .output()
-        .expect("xmlsec1 is installed; run scripts/setup test");
-    let printed = String::from_utf8(output.stdout).unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let (_, document) = printed.split_once("?>").unwrap();
-    document.trim().to_owned()
 }
 
 /// What the client sends beside the message.

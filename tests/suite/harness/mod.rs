@@ -1,6 +1,8 @@
 //! Everything a scenario needs: the built binary on loopback, Duo's simulator, real service
 //! providers, and a browser that keeps cookies.
 
+pub(crate) mod apache;
+pub(crate) mod artifact;
 pub(crate) mod browser;
 pub(crate) mod duo;
 pub(crate) mod ecp;
@@ -9,7 +11,8 @@ pub(crate) mod html;
 pub(crate) mod http;
 pub(crate) mod idp;
 pub(crate) mod jar;
-pub(crate) mod node;
+pub(crate) mod library;
+pub(crate) mod mellon;
 pub(crate) mod port;
 pub(crate) mod process;
 pub(crate) mod pysaml2;
@@ -17,6 +20,7 @@ pub(crate) mod relying_party;
 pub(crate) mod shibboleth;
 pub(crate) mod slapd;
 pub(crate) mod webdriver;
+pub(crate) mod xml_signature;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

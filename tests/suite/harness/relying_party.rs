@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 pub(crate) const MFA: &str = "https://refeds.org/profile/mfa";
 pub(crate) const PPT: &str = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport";
-const RSA_SHA256: &str = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256";
+pub(crate) const RSA_SHA256: &str = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256";
 
 /// One key for all of them: making keys is slow.
 static KEY: LazyLock<(PKey<Private>, X509)> = LazyLock::new(|| {
@@ -63,6 +63,8 @@ pub(crate) fn key_pair_files(directory: &Path, name: &str) -> (PathBuf, PathBuf)
 pub(crate) struct RelyingParty {
     pub(crate) entity_id: String,
     pub(crate) acs: String,
+    /// How answers come there: `HTTP-POST` or `HTTP-Artifact`.
+    pub(crate) acs_binding: &'static str,
     /// Attributes of `SPSSODescriptor` in its metadata.
     pub(crate) role_attributes: &'static str,
     /// What stands in the role's `Extensions`.
@@ -74,6 +76,7 @@ impl RelyingParty {
         Self {
             entity_id: format!("https://{name}.example/sp"),
             acs: format!("https://{name}.example/acs"),
+            acs_binding: "HTTP-POST",
             role_attributes: "",
             extensions: String::new(),
         }
@@ -84,6 +87,7 @@ impl RelyingParty {
         let Self {
             entity_id,
             acs,
+            acs_binding,
             role_attributes,
             extensions,
         } = self;
@@ -94,7 +98,7 @@ impl RelyingParty {
 {extensions}
 <md:KeyDescriptor use="signing"><ds:KeyInfo xmlns:ds="http://www.w3.org/2000/09/xmldsig#"><ds:X509Data>
 <ds:X509Certificate>{certificate}</ds:X509Certificate></ds:X509Data></ds:KeyInfo></md:KeyDescriptor>
-<md:AssertionConsumerService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST" Location="{acs}" index="1" isDefault="true"/>
+<md:AssertionConsumerService Binding="urn:oasis:names:tc:SAML:2.0:bindings:{acs_binding}" Location="{acs}" index="1" isDefault="true"/>
 </md:SPSSODescriptor></md:EntityDescriptor>"#
         )
     }
@@ -188,6 +192,16 @@ impl AuthnRequest {
         format!("{base_url}/profile/SAML2/Redirect/SSO?{}", self.query())
     }
 
+    /// The fields of the HTTP-POST-SimpleSign binding, signed as SimpleSign 2.5 says.
+    pub(crate) fn simple_sign_fields(&self) -> Vec<(String, String)> {
+        let xml = self.xml();
+        let signed = format!("SAMLRequest={xml}&RelayState=state&SigAlg={RSA_SHA256}");
+        let mut fields = self.post_fields();
+        fields.push(("SigAlg".to_owned(), RSA_SHA256.to_owned()));
+        fields.push(("Signature".to_owned(), signature(signed.as_bytes())));
+        fields
+    }
+
     /// The fields of the HTTP-POST binding.
     pub(crate) fn post_fields(&self) -> Vec<(String, String)> {
         vec![
@@ -195,6 +209,12 @@ impl AuthnRequest {
             ("RelayState".to_owned(), "state".to_owned()),
         ]
     }
+}
+
+/// The base64 signature over these octets.
+pub(crate) fn signature(octets: &[u8]) -> String {
+    let mut signer = Signer::new(MessageDigest::sha256(), &KEY.0).unwrap();
+    STANDARD.encode(signer.sign_oneshot_to_vec(octets).unwrap())
 }
 
 /// `SAMLRequest=...` of the HTTP-Redirect binding.
@@ -208,8 +228,7 @@ pub(crate) fn redirect_parameter(document: &[u8]) -> String {
 
 /// Appends the signature over the query.
 pub(crate) fn sign_query(query: &str) -> String {
-    let mut signer = Signer::new(MessageDigest::sha256(), &KEY.0).unwrap();
-    let signature = STANDARD.encode(signer.sign_oneshot_to_vec(query.as_bytes()).unwrap());
+    let signature = signature(query.as_bytes());
     let signature: String = form_urlencoded::byte_serialize(signature.as_bytes()).collect();
     format!("{query}&Signature={signature}")
 }

@@ -4,15 +4,11 @@ use super::browser::{Browser, Page};
 use super::http::Request;
 use super::idp::Deployment;
 use super::process::{Process, program};
-use super::{port, relying_party, root};
+use super::{apache, port, relying_party};
 use serde_json::Value;
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 use url::Url;
-
-const MODULES: [&str; 2] = ["/usr/lib/apache2/modules", "/usr/lib64/httpd/modules"];
 
 /// Both daemons, running.
 pub(crate) struct Shibboleth {
@@ -39,7 +35,7 @@ impl Shibboleth {
         let mut shibd = shibd(directory.path());
         let socket = directory.path().join("run/shibd.sock");
         shibd.wait_until(|_| socket.exists().then_some(()));
-        let mut apache = apache(directory.path());
+        let mut apache = apache::start(directory.path());
         for (number, port) in ports.iter().enumerate() {
             let url = format!("http://127.0.0.1:{port}/Shibboleth.sso/Metadata");
             let request = Request::get(Url::parse(&url).unwrap());
@@ -124,49 +120,15 @@ pub(crate) fn error_facts(page: &Page) -> Vec<(String, String)> {
 }
 
 fn lay_out(directory: &Path, deployment: &Deployment, ports: [u16; 2]) {
-    fs::set_permissions(directory, fs::Permissions::from_mode(0o755)).unwrap();
-    for name in ["run", "log", "www/secure"] {
-        fs::create_dir_all(directory.join(name)).unwrap();
-        // Apache's children may be another user.
-        fs::set_permissions(directory.join(name), fs::Permissions::from_mode(0o777)).unwrap();
-    }
-    fs::write(directory.join("www/index.html"), "open to everybody").unwrap();
-    fs::write(directory.join("www/secure/index.html"), "open to sessions").unwrap();
     relying_party::key_pair_files(directory, "sp");
-    fs::copy(
-        deployment.metadata_file(),
-        directory.join("idp-metadata.xml"),
-    )
-    .unwrap();
-    let home = directory.to_string_lossy().into_owned();
-    let (user, group) = if is_root() {
-        ("www-data".to_owned(), "www-data".to_owned())
-    } else {
-        (id("-un"), id("-gn"))
-    };
-    let modules = MODULES.iter().find(|modules| Path::new(modules).exists());
     let values = [
-        ("@HOME@", home.as_str()),
-        ("@USER@", &user),
-        ("@GROUP@", &group),
-        (
-            "@MODULES@",
-            modules.expect("Apache is installed; run scripts/setup test"),
-        ),
+        ("@FIRST_ENTITY_ID@", Shibboleth::FIRST),
         ("@FIRST_PORT@", &ports[0].to_string()),
         ("@SECOND_PORT@", &ports[1].to_string()),
-        ("@FIRST_ENTITY_ID@", Shibboleth::FIRST),
         ("@SECOND_ENTITY_ID@", Shibboleth::SECOND),
         ("@IDP_ENTITY_ID@", Deployment::ENTITY_ID),
     ];
-    for entry in fs::read_dir(root().join("tests/sp/shibboleth")).unwrap() {
-        let template = entry.unwrap().path();
-        let mut text = fs::read_to_string(&template).unwrap();
-        for (name, value) in values {
-            text = text.replace(name, value);
-        }
-        fs::write(directory.join(template.file_name().unwrap()), text).unwrap();
-    }
+    apache::lay_out(directory, deployment, "shibboleth", &values);
 }
 
 fn shibd(directory: &Path) -> Process {
@@ -177,22 +139,4 @@ fn shibd(directory: &Path) -> Process {
         .arg("-p")
         .arg(directory.join("run/shibd.pid"));
     Process::start("shibd", directory, &mut command)
-}
-
-fn apache(directory: &Path) -> Process {
-    let mut command = Command::new(program(&["apache2", "httpd"]));
-    command
-        .arg("-f")
-        .arg(directory.join("apache2.conf"))
-        .arg("-DFOREGROUND");
-    Process::start("apache2", directory, &mut command).ends_gently()
-}
-
-fn is_root() -> bool {
-    id("-u") == "0"
-}
-
-fn id(option: &str) -> String {
-    let output = Command::new("id").arg(option).output().unwrap();
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }

@@ -1,8 +1,9 @@
-//! `@node-saml/node-saml` and samlify as the service provider.
+//! `@node-saml/node-saml`, samlify, python3-saml and mod_auth_mellon as the service provider.
 
 use crate::harness::browser::{ALICE, Arrival, Browser, Prompt};
 use crate::harness::idp::Deployment;
-use crate::harness::node::Node;
+use crate::harness::library::Library;
+use crate::harness::mellon::Mellon;
 use crate::harness::pysaml2::Verdict;
 use crate::harness::relying_party::{MFA, PPT};
 use Prompt::{Duo, Password};
@@ -22,14 +23,14 @@ fn prepared(settings: &str) -> Deployment {
     deployment
 }
 
-fn deployed(settings: &str, options: &[&str]) -> (Deployment, Node) {
+fn deployed(settings: &str, options: &[&str]) -> (Deployment, Library) {
     let mut deployment = prepared(settings);
-    let providers = Node::saml(&deployment, options);
+    let providers = Library::node_saml(&deployment, options);
     deployment.serve();
     (deployment, providers)
 }
 
-fn log_in(providers: &Node, query: &str) -> (Arrival, Verdict) {
+fn log_in(providers: &Library, query: &str) -> (Arrival, Verdict) {
     let arrival = Browser::new().log_in(&providers.login(0, query), ALICE);
     let verdict = Verdict::read(&arrival.page);
     (arrival, verdict)
@@ -99,10 +100,10 @@ idp.persistentId.sourceAttribute = uid
         .append("credentials/secrets.properties", salt);
     let workday = format!(
         "vestibule.rp.eppn.match = {}\nvestibule.rp.eppn.nameIDFormats = unspecified\n",
-        Node::SECOND
+        Library::SECOND
     );
     deployment.home.append("conf/idp.properties", &workday);
-    let providers = Node::saml(&deployment, &FULL);
+    let providers = Library::node_saml(&deployment, &FULL);
     deployment.serve();
     for (format, value) in [
         (EMAIL, Some("alice@example.org")),
@@ -136,9 +137,9 @@ fn node_saml_is_told_why_a_login_failed() {
 #[test]
 fn samlify_signs_because_our_metadata_asks_and_decrypts_its_assertion() {
     let mut deployment = prepared("vestibule.saml.requireSignedRequests = true\n");
-    let providers = Node::samlify(&deployment, &FULL);
+    let providers = Library::samlify(&deployment, &FULL);
     deployment.serve();
-    for query in ["", "binding=post"] {
+    for query in ["", "binding=post", "binding=simpleSign"] {
         let (arrival, verdict) = log_in(&providers, query);
         assert_eq!(arrival.prompts, [Password], "{query}");
         assert_eq!(verdict.class(), PPT, "{query}");
@@ -152,10 +153,41 @@ fn samlify_signs_because_our_metadata_asks_and_decrypts_its_assertion() {
 #[test]
 fn samlify_unsigned_and_unencrypted_logs_in_too() {
     let mut deployment = prepared("");
-    let providers = Node::samlify(&deployment, &[]);
+    let providers = Library::samlify(&deployment, &[]);
     deployment.serve();
     let (arrival, verdict) = log_in(&providers, "");
     assert_eq!(arrival.prompts, [Password]);
     assert_eq!(verdict.class(), PPT);
     assert_eq!(verdict.0["encrypted"], false);
+}
+
+#[test]
+fn python3_saml_signs_its_request_and_takes_an_encrypted_and_signed_assertion() {
+    let mut deployment = prepared("");
+    let providers = Library::python3_saml(&deployment, &FULL);
+    deployment.serve();
+    let (arrival, verdict) = log_in(&providers, "");
+    assert_eq!(arrival.prompts, [Password]);
+    assert_eq!(verdict.class(), PPT);
+    assert_eq!(verdict.0["encrypted"], true);
+    assert_eq!(verdict.text("relay_state"), "from-python3-saml");
+    let mail = verdict.attribute("urn:oid:0.9.2342.19200300.100.1.3");
+    assert_eq!(mail, ["alice@example.org"]);
+    let (forced, _) = log_in(&providers, "force=1");
+    assert_eq!(forced.prompts, [Password]);
+}
+
+#[test]
+fn mod_auth_mellon_signs_its_request_and_decrypts_its_assertion() {
+    let mut deployment = prepared("");
+    let provider = Mellon::start(&deployment);
+    deployment.serve();
+    let arrival = Browser::new().log_in(&provider.secure(), ALICE);
+    assert_eq!(arrival.prompts, [Password]);
+    assert_eq!(arrival.page.body(), "open to sessions");
+    let header = |name| arrival.page.response.header(name);
+    assert_eq!(header("x-mail"), Some("alice@example.org"));
+    assert!(header("x-name-id").is_some_and(|name| name.starts_with('_')));
+    let line = deployment.home.sso_audit_line(1);
+    assert!(line.contains("AES128-GCM"), "encrypted: {line}");
 }
