@@ -107,7 +107,7 @@ fn what_duo_does_not_allow_fails_the_login_and_the_audit_says_why() {
     let outcome = |name: &str| {
         deployment
             .duo
-            .outcome(&json!({"username": "*", "outcome": name, "times": 1}))
+            .outcome(&json!({"username": "*", "outcome": name, "times": 1}));
     };
     let failed = ["Requester", "AuthnFailed"];
     for (number, (result, headers, status, reason)) in [

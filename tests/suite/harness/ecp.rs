@@ -128,7 +128,7 @@ pub(crate) fn response(answer: &http::Response) -> relying_party::Response {
     response.posted_to = response
         .values("Response", "AssertionConsumerServiceURL")
         .concat();
-    response.xml = body.to_owned();
+    body.clone_into(&mut response.xml);
     response
 }
 

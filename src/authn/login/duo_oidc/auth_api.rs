@@ -287,6 +287,6 @@ fn client_ip(api: &AuthApiRules, ground: &Ground<'_>) -> Option<String> {
 
 impl From<State> for super::State {
     fn from(state: State) -> Self {
-        Self::WithoutBrowser(state)
+        Self::WithoutBrowser(Box::new(state))
     }
 }

@@ -48,7 +48,7 @@ pub(super) enum State {
     Mapping(Box<Allow>),
     /// There is no browser to send away. Such a login is never stored.
     #[serde(skip)]
-    WithoutBrowser(auth_api::State),
+    WithoutBrowser(Box<auth_api::State>),
     /// Something went wrong; the page offers a way back.
     Stuck {
         chosen: Option<Chosen>,

@@ -207,6 +207,10 @@ fn each_end_at_duo_is_the_event_of_its_kind() {
         assert_eq!(failure(told), event, "{factor} {reason}");
         assert_eq!(duo_record(&story).reason, format!("refused: {reason}"));
     }
+}
+
+#[test]
+fn a_factor_that_cannot_be_asked_for_never_reaches_duo() {
     for (factor, event) in [
         ("passcode", Event::NoPotentialFlow),
         ("gesture", Event::RequestUnsupported),
