@@ -3,13 +3,14 @@
 use crate::harness::browser::ALICE;
 use crate::harness::duo::Duo;
 use crate::harness::ecp::{self, Client, sso_lines};
+use crate::harness::http::Request;
 use crate::harness::idp::Deployment;
 use crate::harness::relying_party::{MFA, PPT, RelyingParty, Response};
 use crate::harness::wait_for;
 use serde_json::{Value, json};
 use std::fs;
-use std::io::Write as _;
-use std::net::TcpStream;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
 /// The headers that name factor, device and passcode.
 const FACTOR: &str = "X-Shibboleth-Duo-Factor";
@@ -227,12 +228,24 @@ fn a_client_that_hangs_up_leaves_the_line_of_its_login() {
         .fault_as(&json!({"endpoint": "auth_status", "kind": "delay", "seconds": 1, "times": 1}));
     let request =
         Client::of(&deployment, ALICE).request(&ecp::envelope("", &party.request().xml()));
-    let mut stream = TcpStream::connect(("127.0.0.1", request.url.port().unwrap())).unwrap();
-    stream.write_all(&request.bytes()).unwrap();
-    wait_for("the push", || {
-        (!asked(&deployment, "/auth/v2/auth").is_empty()).then_some(())
+    reset_after(&request, || {
+        wait_for("the push", || {
+            (!asked(&deployment, "/auth/v2/auth").is_empty()).then_some(())
+        });
     });
-    drop(stream);
     assert_eq!(sso_lines(&deployment, 1).len(), 1);
     assert_eq!(duo_lines(&deployment, 1).len(), 1);
+}
+
+/// Sends a request, waits, and resets the connection, as a proxy does whose client went away.
+fn reset_after(request: &Request, wait: impl FnOnce()) {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().build().unwrap();
+    runtime.block_on(async {
+        let address = ("127.0.0.1", request.url.port().unwrap());
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(&request.bytes()).await.unwrap();
+        wait();
+        stream.set_zero_linger().unwrap();
+    });
 }
