@@ -3,8 +3,8 @@
 use crate::cli::{Context, EXIT_CONFIG, EXIT_FOUND, say};
 use crate::config;
 use crate::config::error::ConfigError;
+use crate::config::key_ring::KeyState;
 use crate::config::settings::Settings;
-use crate::saml::key::SigningKey;
 use crate::saml::metadata::Warning;
 use crate::server::back_end::duo::trust::ending_roots;
 use crate::server::metadata::Metadata;
@@ -29,6 +29,7 @@ pub fn run(context: &Context, _args: &Args) -> ExitCode {
         Ok((settings, mut findings)) => {
             let (metadata, entities) = relying_parties(&settings);
             findings.extend(certificates(&settings));
+            findings.extend(key_steps(&settings, SystemClock.now()));
             findings.extend(duo_roots(&settings));
             findings.extend(exceptions(&settings, SystemClock.now()));
             findings.extend(metadata);
@@ -78,9 +79,23 @@ fn facts(settings: &Settings, relying_parties: usize) -> Facts {
             },
         ),
         ("users", users.to_string()),
+        ("keys", keys(settings)),
         ("relying parties", relying_parties.to_string()),
         ("fingerprint", settings.fingerprint.clone()),
     ]
+}
+
+fn keys(settings: &Settings) -> String {
+    let keys = settings
+        .key_life
+        .ring
+        .keys
+        .iter()
+        .filter(|key| key.state != KeyState::Retired);
+    let keys: Vec<String> = keys
+        .map(|key| format!("{} {}", key.name, key.state.as_str()))
+        .collect();
+    keys.join(", ")
 }
 
 fn print(findings: &[ConfigError], facts: &Facts) {
@@ -148,17 +163,39 @@ fn skipped(source: &str, warning: &Warning) -> ConfigError {
 
 /// Published certificates that have ended or soon will.
 fn certificates(settings: &Settings) -> Vec<ConfigError> {
-    let signing = settings
-        .signing_keys
-        .iter()
-        .map(SigningKey::certificate_base64);
-    let encryption = settings.encryption_certificates.iter().map(String::as_str);
+    let signing = settings.signing_certificates.iter();
     let named = signing
         .map(|certificate| ("idp.signing.cert", certificate))
-        .chain(encryption.map(|certificate| ("idp.encryption.cert", certificate)));
+        .chain(
+            settings
+                .encryption_certificates
+                .iter()
+                .map(|each| ("idp.encryption.cert", each)),
+        );
     named
         .filter_map(|(key, certificate)| expiry(key, certificate))
         .collect()
+}
+
+/// Steps in the life of keys whose time has come.
+fn key_steps(settings: &Settings, now: Timestamp) -> Vec<ConfigError> {
+    let life = &settings.key_life;
+    let standings = life.standings(&life.ring);
+    let due = standings
+        .iter()
+        .filter(|key| key.next_from.is_some_and(|from| from <= now));
+    due.filter_map(|standing| {
+        let (name, state) = (&standing.key.name, standing.key.state.as_str());
+        let finding = ConfigError::warning("vestibule.keys.file")
+            .at("credentials/keys.toml", 0)
+            .found(format!(
+                "{name}, {state} for so long that the next step can be taken"
+            ))
+            .expected("a change of keys that comes to its end")
+            .fix(format!("vestibule key {} {name}", standing.next?));
+        Some(finding)
+    })
+    .collect()
 }
 
 /// A root that ends takes Duo away from everybody at once, so it is told half a year before.
@@ -230,6 +267,6 @@ fn expiry(key: &str, certificate: &str) -> Option<ConfigError> {
                 certificate.not_after()
             ))
             .expected(format!("at least {EXPIRY_WARNING_DAYS} days"))
-            .fix("make a new key and certificate and publish them before the old one ends"),
+            .fix("begin a change of keys in time: `vestibule key stage`, then as it says"),
     )
 }

@@ -3,14 +3,19 @@
 //! A command is a `clap::Args` named `Args` and a function `run(&Context, Args) -> ExitCode`; it
 //! is listed in `Command` and dispatched in [`run()`].
 
+mod admin;
 pub mod check;
+mod credentials;
 pub mod demo;
 pub mod duo;
 pub mod init;
+pub mod key;
 pub mod metadata;
 pub mod policy;
+mod private_file;
 pub mod remembered;
 pub mod resolve;
+pub mod sealer;
 pub mod serve;
 pub mod user;
 
@@ -71,6 +76,10 @@ enum Command {
     Metadata(metadata::Args),
     /// Says which attributes and NameID a relying party would get of a user, and why.
     Resolve(resolve::Args),
+    /// Changes our keys, step by step, without an interruption for relying parties.
+    Key(key::Args),
+    /// Changes the keys that seal what is kept.
+    Sealer(sealer::Args),
     /// Works on the policy: its tests.
     Policy(policy::Args),
     /// Lists and revokes the browsers in which Duo is not asked again.
@@ -91,6 +100,8 @@ pub fn run() -> ExitCode {
         Command::Check(args) => check::run(&context, &args),
         Command::Metadata(args) => metadata::run(&context, &args),
         Command::Resolve(args) => resolve::run(&context, &args),
+        Command::Key(args) => key::run(&context, &args),
+        Command::Sealer(args) => sealer::run(&context, &args),
         Command::Policy(args) => policy::run(&context, &args),
         Command::Remembered(args) => remembered::run(&context, &args),
         Command::User(args) => user::run(&context, args),

@@ -1,18 +1,12 @@
 //! `vestibule remembered`: lists and revokes users' remembered browsers. The running server holds
 //! the store, so it is asked, over its loopback address.
 
-use crate::cli::{Context, EXIT_FOUND, say, say_error};
+use crate::cli::{Context, EXIT_FOUND, admin, say, say_error};
 use crate::config::settings::Settings;
-use crate::server::back_end::duo::install_tls_provider;
 use crate::server::http::admin_reload::HEADER;
 use clap::Subcommand;
 use serde_json::Value;
-use std::net::{IpAddr, SocketAddr};
 use std::process::ExitCode;
-use std::time::Duration;
-
-/// The server answers at once, or something is wrong.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What to do with them.
 #[derive(Debug, clap::Args)]
@@ -70,8 +64,8 @@ pub fn run(context: &Context, args: &Args) -> ExitCode {
 }
 
 async fn ask(settings: &Settings, action: &Action) -> Result<Value, String> {
-    let url = endpoint(settings)?;
-    let client = client()?;
+    let url = admin::endpoint(settings, "remembered")?;
+    let client = admin::client()?;
     let request = match action {
         Action::List { user } => client.get(with(url, &[("user", user)])),
         Action::Revoke { user, which } => {
@@ -91,39 +85,6 @@ async fn ask(settings: &Settings, action: &Action) -> Result<Value, String> {
     }
     let answer = answer.json().await;
     answer.map_err(|_| "the server's answer cannot be read".to_owned())
-}
-
-/// Whoever answers on this machine's loopback address is the server itself: its certificate, made
-/// out to the public name, proves nothing more here.
-fn client() -> Result<reqwest::Client, String> {
-    install_tls_provider();
-    reqwest::Client::builder()
-        .timeout(PATIENCE)
-        .no_proxy()
-        .danger_accept_invalid_certs(true)
-        .build()
-        .map_err(|_| "no HTTP client can be made".to_owned())
-}
-
-fn endpoint(settings: &Settings) -> Result<url::Url, String> {
-    let loopback = settings.http.listen.iter().find_map(|address| {
-        let ip = address.ip();
-        let own = match ip {
-            IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::from([127, 0, 0, 1]),
-            IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]),
-            ip => ip,
-        };
-        let address = SocketAddr::new(own, address.port());
-        own.is_loopback().then_some(address)
-    });
-    let address = loopback.ok_or("vestibule.http.listen names no loopback address")?;
-    let scheme = match settings.http.tls {
-        Some(_) => "https",
-        None => "http",
-    };
-    let path = &settings.base_url.path;
-    url::Url::parse(&format!("{scheme}://{address}{path}/admin/remembered"))
-        .map_err(|_| "vestibule.baseURL has a path that cannot be asked for".to_owned())
 }
 
 fn with(mut url: url::Url, parameters: &[(&str, &str)]) -> url::Url {

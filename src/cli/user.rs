@@ -1,15 +1,14 @@
 //! `vestibule user`: keeps the htpasswd file. It is replaced whole, so that a server that reads
 //! it meanwhile sees the old file or the new one.
 
-use crate::cli::{Context, EXIT_FOUND, say, say_error};
+use crate::cli::{Context, EXIT_FOUND, private_file, say, say_error};
 use crate::server::world::{Random as _, SystemRandom};
 use argon2::Argon2;
 use argon2::password_hash::PasswordHasher as _;
 use base64::Engine as _;
 use clap::{Subcommand, ValueEnum};
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs;
+use std::io::{self, BufRead as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use zeroize::Zeroizing;
@@ -248,45 +247,34 @@ impl Htpasswd {
     /// Replaces, adds or (without a hash) removes one user's line. Everything else stays.
     fn replace(&self, name: &str, hash: Option<&str>, presence: Presence) -> Result<(), String> {
         let folder = self.path.parent().unwrap_or(Path::new("."));
-        let lock = File::open(folder).map_err(|error| self.failed("open", &error))?;
-        lock.lock().map_err(|error| self.failed("lock", &error))?;
-        self.expect(name, presence)?;
-        let line = hash.map(|hash| format!("{name}:{hash}"));
-        let mut lines: Vec<String> = Vec::new();
-        let mut new = line.clone();
-        for old in self.text()?.lines() {
-            if name_of(old) == Some(name) {
-                lines.extend(new.take());
-            } else {
-                lines.push(old.to_owned());
-            }
-        }
-        lines.extend(new);
-        let text = lines
-            .iter()
-            .fold(String::new(), |text, line| text + line.as_str() + "\n");
-        self.write(&text)
-            .and_then(|()| lock.sync_all())
-            .map_err(|error| self.failed("write", &error))
-    }
-
-    /// A new file beside the old one takes its name once it is on disk.
-    fn write(&self, text: &str) -> io::Result<()> {
-        let temporary = self.path.with_extension("new");
-        let _ = fs::remove_file(&temporary);
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&temporary)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&temporary, &self.path)
+        private_file::alone_in(folder, || {
+            self.expect(name, presence)?;
+            let line = hash.map(|hash| format!("{name}:{hash}"));
+            let text = with_line(&self.text()?, name, line);
+            private_file::replace(&self.path, text.as_bytes())
+                .map_err(|error| self.failed("write", &error))
+        })
     }
 
     fn failed(&self, what: &str, error: &io::Error) -> String {
         format!("cannot {what} {}: {error}", self.path.display())
     }
+}
+
+/// The text with this line for a user, in the place of the old one if there is one.
+fn with_line(text: &str, name: &str, mut line: Option<String>) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for old in text.lines() {
+        if name_of(old) == Some(name) {
+            lines.extend(line.take());
+        } else {
+            lines.push(old.to_owned());
+        }
+    }
+    lines.extend(line);
+    lines
+        .iter()
+        .fold(String::new(), |text, line| text + line.as_str() + "\n")
 }
 
 fn name_of(line: &str) -> Option<&str> {

@@ -6,6 +6,8 @@
 //! error at once.
 
 pub mod error;
+pub mod key_life;
+pub mod key_ring;
 pub mod keys;
 mod layers;
 pub mod ldap;
@@ -22,6 +24,7 @@ mod values;
 
 use crate::policy::tests::Report;
 use error::ConfigError;
+use key_ring::{KeyRing, KeyState};
 use keys::{Class, Kind};
 use raw::Raw;
 use reader::Reader;
@@ -87,6 +90,27 @@ pub fn files_named(raw: &Raw) -> Vec<String> {
         named.extend(files.map(|text| value::list(&text)).unwrap_or_default());
     }
     named.iter().map(|path| raw.file_path(path)).collect()
+}
+
+/// The files of the keys that `credentials/keys.toml` names, once it is in [`Raw::files`]; what is
+/// wrong with it is told by [`check`].
+pub fn key_files_named(raw: &Raw) -> Vec<String> {
+    let (merged, _) = layers::merge(&raw.properties);
+    let path = Values::new(&raw.home, merged)
+        .value(read::KEY_RING_FILE)
+        .ok()
+        .flatten();
+    let contents = path.and_then(|path| raw.file(&path));
+    let text = contents.map(String::from_utf8_lossy);
+    let ring = text
+        .and_then(|text| KeyRing::parse(&text).ok())
+        .unwrap_or_default();
+    let in_life = ring
+        .keys
+        .iter()
+        .filter(|key| key.state != KeyState::Retired);
+    let files = in_life.flat_map(|key| [&key.key, &key.certificate]);
+    files.map(|path| raw.file_path(path)).collect()
 }
 
 /// The htpasswd file, whatever else may be wrong; relative paths are below the home.

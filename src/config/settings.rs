@@ -2,12 +2,16 @@
 
 use crate::authn::rules::{AuthApiRules, Rules};
 use crate::authn::self_service::SelfService;
+use crate::config::key_life::KeyLife;
 use crate::config::ldap::{LdapDirectorySettings, LdapPasswordSettings, PasswordValidator};
 use crate::config::metadata::MetadataSettings;
 use crate::duo::integration::Integration;
 use crate::saml::key::SigningKey;
+use crate::saml::metadata::EntityDescriptor;
 use crate::saml::own_metadata::{OwnMetadata, OwnProfiles};
 use crate::saml::request::Acceptance;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -32,17 +36,23 @@ pub struct Settings {
     pub rules: Rules,
     /// What inbound messages must satisfy.
     pub acceptance: Acceptance,
-    /// `idp.signing.key` and `.cert`; the first one signs.
+    /// Keys that may sign, the preferred one first; see [`Self::signing_key_for`].
     pub signing_keys: Vec<SigningKey>,
+    /// Certificates published for verifying us, base64 DER.
+    pub signing_certificates: Vec<String>,
     /// Certificates published for encryption to us, base64 DER.
     pub encryption_certificates: Vec<String>,
     /// `conf/own-metadata.properties`: what our metadata says that no other setting does.
     pub described: OwnMetadata,
     /// `idp.artifact.*`: the index of our artifact resolution service, if answers may go by artifact.
     pub artifact_index: Option<u16>,
-    /// `vestibule.sealer.key`: keys that seal what browsers keep for us; the first one seals, all
+    /// How far each key has come.
+    pub key_life: KeyLife,
+    /// `vestibule.sealer.key`: keys that seal the records of the store; the first one seals, all
     /// open. Never empty.
     pub sealer_keys: Vec<SealerKey>,
+    /// The file they come from.
+    pub sealer_file: PathBuf,
     /// `idp.session.*`
     pub session: SessionSettings,
     /// `vestibule.storage`
@@ -89,14 +99,22 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// The key to sign with for this relying party: the first whose algorithm its metadata lists
+    /// (`alg:SigningMethod`), or simply the first where none is listed or none fits.
+    pub fn signing_key_for(&self, relying_party: &EntityDescriptor) -> Option<&SigningKey> {
+        let listed = &relying_party.sp.signing_methods;
+        let fits = |key: &&SigningKey| listed.iter().any(|uri| uri == key.algorithm());
+        let mut keys = self.signing_keys.iter();
+        keys.find(fits).or(self.signing_keys.first())
+    }
+
     /// What our metadata says.
     pub fn own_metadata(&self) -> OwnMetadata {
-        let certificate = |key: &SigningKey| key.certificate_base64().to_owned();
         OwnMetadata {
             entity_id: self.entity_id.clone(),
             scopes: self.scopes.clone(),
             base_url: self.base_url.url.clone(),
-            signing_certificates: self.signing_keys.iter().map(certificate).collect(),
+            signing_certificates: self.signing_certificates.clone(),
             encryption_certificates: self.encryption_certificates.clone(),
             want_authn_requests_signed: self.acceptance.require_signed,
             name_id_formats: self.relying_parties.name_ids.formats(),
@@ -153,7 +171,7 @@ impl std::fmt::Debug for TlsFiles {
     }
 }
 
-/// A key that seals what browsers keep for us; `Debug` shows stars.
+/// A key that seals the records of the store; `Debug` shows stars.
 #[derive(Clone)]
 pub struct SealerKey(zeroize::Zeroizing<[u8; 32]>);
 
@@ -161,6 +179,20 @@ impl SealerKey {
     /// Takes the key over.
     pub fn new(key: [u8; 32]) -> Self {
         Self(zeroize::Zeroizing::new(key))
+    }
+
+    /// The keys of a file: base64 lines, `#` begins a comment. `None` when a line is no key, or
+    /// there is none.
+    pub fn parse(text: &str) -> Option<Vec<Self>> {
+        let lines = text.lines().map(str::trim);
+        let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let keys: Option<Vec<Self>> = lines.map(Self::decode).collect();
+        keys.filter(|keys| !keys.is_empty())
+    }
+
+    fn decode(line: &str) -> Option<Self> {
+        let bytes = zeroize::Zeroizing::new(STANDARD.decode(line).ok()?);
+        Some(Self::new(bytes.as_slice().try_into().ok()?))
     }
 
     /// The key itself; the name is loud so that every use can be found.

@@ -6,6 +6,7 @@ use crate::server::metadata::Metadata;
 use crate::server::replay::ReplayCache;
 use crate::server::storage::memory::Memory;
 use crate::server::storage::redb::Redb;
+use crate::server::storage::sealed::Sealed;
 use crate::server::storage::{Storage, StorageError};
 use crate::server::world::{Clock, World};
 use arc_swap::ArcSwap;
@@ -22,8 +23,8 @@ const REPLAY_RECORDS: usize = 4_000_000;
 pub struct App {
     /// Time, randomness, audit, back ends.
     pub world: World,
-    /// Logins and sessions.
-    pub storage: Arc<dyn Storage>,
+    /// Logins and sessions, sealed.
+    pub storage: Arc<Sealed>,
     /// Requests seen.
     pub replay: ReplayCache,
     /// Relying parties.
@@ -38,6 +39,8 @@ impl App {
     pub fn build(settings: Settings, world: World) -> Result<Self, String> {
         let storage =
             open(&settings.storage, Arc::clone(&world.clock)).map_err(|error| error.to_string())?;
+        let keys = settings.sealer_keys.clone();
+        let storage = Arc::new(Sealed::new(storage, keys, Arc::clone(&world.random)));
         Ok(Self {
             metadata: Arc::new(Metadata::open(&settings.metadata, world.now())),
             generation: ArcSwap::from_pointee(Generation::build(settings, &world)?),
@@ -57,6 +60,8 @@ impl App {
     pub fn replace(&self, generation: Generation) {
         let metadata = &generation.settings.metadata;
         self.metadata.configure(metadata, self.world.now());
+        self.storage
+            .use_keys(generation.settings.sealer_keys.clone());
         self.generation.store(Arc::new(generation));
     }
 }

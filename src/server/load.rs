@@ -1,6 +1,7 @@
 //! Reads a home from disk: the only place where configuration meets files and the environment.
 //! Nothing is judged here but what cannot be read at all, and keys that others can read.
 
+use crate::config;
 use crate::config::error::ConfigError;
 use crate::config::properties;
 use crate::config::raw::Raw;
@@ -57,9 +58,11 @@ pub fn read_with(home: &Path, environment: impl IntoIterator<Item = (String, Str
             read_file(&mut raw, &home, &path);
         }
     }
-    for path in crate::config::files_named(&raw) {
-        if !raw.files.contains_key(&path) && home.join(&path).is_file() {
-            read_file(&mut raw, &home, &path);
+    for named in [config::files_named, config::key_files_named] {
+        for path in named(&raw) {
+            if !raw.files.contains_key(&path) && home.join(&path).is_file() {
+                read_file(&mut raw, &home, &path);
+            }
         }
     }
     warn_of_open_secrets(&mut raw, &home);

@@ -122,7 +122,7 @@ pub(crate) const LINES: [Line; 71] = [
     line(46, ("SDP-IDP21 to IDP31", "Single logout: signed, truthful"), &["s50_an_unsigned_request_ends_nothing_by_any_binding", "an_answer_says_how_it_ended", "a_session_is_found_by_each_name_it_gave_and_by_no_other"], ""),
     line(47, ("IIP-IDP17", "Asynchronous logout"), &["the_asynchronous_extension_counts_for_browsers_and_not_over_soap"], ""),
     line(48, ("IIP-IDP18", "Logout by Redirect"), &["a_signed_request_is_accepted_by_every_binding_with_all_it_says", "what_is_sent_by_redirect_is_read_back_with_its_signature"], ""),
-    line(49, ("IIP-IDP19", "Encrypted names, two decryption keys"), &["an_encrypted_name_is_read_with_the_second_of_two_keys"], ""),
+    line(49, ("IIP-IDP19", "Encrypted names, two decryption keys"), &["an_encrypted_name_is_read_with_the_second_of_two_keys", "an_encrypted_id_is_read_with_both_keys_until_the_old_one_is_retired"], ""),
     line(50, ("IIP-IDP20", "Logout endpoints come from metadata"), &["a_single_entity_is_read_whole", "what_we_send_is_valid_by_the_schemas"], ""),
     line(51, ("IIP-IDP13 to IDP16", "Enhanced clients, channel bindings"), &["an_enhanced_clients_request_is_answered_at_a_paos_endpoint_of_metadata", "channel_bindings_are_compared_and_confirmed", "a_client_without_a_browser_logs_in_by_http_basic", "channel_bindings_that_differ_end_the_login_and_those_that_agree_are_confirmed", "pysaml2s_client_logs_in_to_the_shibboleth_sp_with_each_factor"], ""),
     line(52, ("SDP-SP07", "No RequestedAuthnContext without need"), &[], "A habit of the relying party's requests, which its metadata does not show."),

@@ -5,6 +5,7 @@ Each entity id given on the command line is one service provider: number N answe
     /N/metadata   its SAML metadata
     /N/login      starts a login; the query chooses what is asked:
                   class (repeatable), comparison, force=1, passive=1, sign=1, binding=redirect|post
+    /N/refresh    takes other metadata of the IdP in the place of what it knew
     /N/acs        takes the response and answers JSON: what pysaml2 accepted, or why not
 """
 
@@ -35,9 +36,13 @@ class ServiceProvider:
         self.base = f"http://127.0.0.1:{arguments.port}/{number}"
         self.outstanding = {}
         self.lock = threading.Lock()
-        self.client = Saml2Client(config=self.configuration(arguments))
+        self.arguments = arguments
+        self.client = Saml2Client(config=self.configuration(arguments, {"local": [arguments.idp_metadata]}))
 
-    def configuration(self, arguments):
+    def refresh(self, document):
+        self.client = Saml2Client(config=self.configuration(self.arguments, {"inline": [document]}))
+
+    def configuration(self, arguments, metadata):
         return SPConfig().load(
             {
                 "entityid": self.entity_id,
@@ -46,7 +51,7 @@ class ServiceProvider:
                 "encryption_keypairs": [{"key_file": arguments.key, "cert_file": arguments.certificate}]
                 if arguments.encrypt
                 else [],
-                "metadata": {"local": [arguments.idp_metadata]},
+                "metadata": metadata,
                 "accepted_time_diff": 60,
                 "allow_unknown_attributes": True,
                 "service": {
@@ -155,6 +160,9 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
         if action == "acs":
             self.answer(200, json.dumps(provider.consume(parse_qs(body))), "application/json")
+        elif action == "refresh":
+            provider.refresh(parse_qs(body)["metadata"][0])
+            self.answer(200, "refreshed", "text/plain")
         else:
             self.answer(404, "no such page", "text/plain")
 

@@ -21,6 +21,7 @@ mod ecp_peers;
 mod error_url;
 mod first_hour;
 mod harness;
+mod keys;
 mod ldap;
 mod library_sp;
 mod metadata_chaos;

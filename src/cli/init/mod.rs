@@ -1,8 +1,6 @@
 //! `vestibule init`: makes a home out of the files the program was built with.
 
-mod credentials;
-
-use crate::cli::{Context, EXIT_FOUND, EXIT_USAGE, complain, say, say_error};
+use crate::cli::{Context, EXIT_FOUND, EXIT_USAGE, complain, credentials, say, say_error};
 use crate::config;
 use crate::config::error::ConfigError;
 use crate::config::raw::Raw;

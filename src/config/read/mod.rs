@@ -8,6 +8,7 @@ mod duo;
 mod duo_apis;
 mod flows;
 mod identity;
+mod keys;
 mod ldap;
 mod metadata;
 mod name_id;
@@ -22,6 +23,7 @@ mod self_service;
 mod transitions;
 
 pub(super) use duo::{REVOCATION_LISTS as DUO_REVOCATION_LISTS, TRUST as DUO_TRUST};
+pub(super) use keys::FILE as KEY_RING_FILE;
 pub(super) use policy::{failed as failed_test, tests as policy_tests};
 
 use crate::authn::rules::Rules;
@@ -36,7 +38,7 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
     let operation = operation::read(reader);
     let duo_auth_api = duo_apis::auth(reader);
     let rules = rules(reader, identity.base_url.as_ref(), duo_auth_api.as_ref());
-    let keys = saml::keys(reader);
+    let keys = keys::read(reader);
     let ecp = reader.flag("vestibule.ecp.enabled");
     let artifact = saml::artifact(reader);
     let also = (ecp, artifact);
@@ -74,10 +76,13 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
             ..acceptance?
         },
         signing_keys: keys.signing,
+        signing_certificates: keys.signing_certificates,
         encryption_certificates: keys.encryption_certificates,
         described: described?,
         artifact_index: artifact?,
+        key_life: keys.life,
         sealer_keys: keys.sealer,
+        sealer_file: keys.sealer_file,
         session: operation.session,
         storage: operation.storage,
         password: operation.password,

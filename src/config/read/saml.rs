@@ -1,93 +1,12 @@
-//! Keys, what inbound messages must satisfy, and what our responses look like.
+//! What inbound messages must satisfy, and what our responses look like.
 
 use crate::config::reader::Reader;
-use crate::config::settings::{BaseUrl, SealerKey};
+use crate::config::settings::BaseUrl;
 use crate::response::ResponseSettings;
 use crate::saml::encryption::{EncryptionPolicy, EncryptionSettings};
-use crate::saml::key::{DecryptionKey, SigningKey};
 use crate::saml::metadata::AnswerBy;
 use crate::saml::own_metadata::{ARTIFACT_ENDPOINT, ECP_ENDPOINT, SSO_ENDPOINTS};
 use crate::saml::request::Acceptance;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
-/// Our keys.
-pub(super) struct Keys {
-    pub(super) signing: Vec<SigningKey>,
-    pub(super) encryption_certificates: Vec<String>,
-    pub(super) decryption: Vec<DecryptionKey>,
-    pub(super) sealer: Vec<SealerKey>,
-}
-
-pub(super) fn keys(reader: &mut Reader<'_>) -> Option<Keys> {
-    let signing = pair(reader, "idp.signing.key", "idp.signing.cert");
-    let encryption = decryption(reader);
-    let sealer = sealer(reader);
-    let (encryption_certificates, decryption) = encryption.into_iter().unzip();
-    Some(Keys {
-        signing: vec![signing?],
-        encryption_certificates,
-        decryption,
-        sealer: sealer?,
-    })
-}
-
-fn pair(reader: &mut Reader<'_>, key: &str, certificate: &str) -> Option<SigningKey> {
-    let private = reader.file(key);
-    let public = reader.file(certificate);
-    match SigningKey::from_pem(&private?, &public?) {
-        Ok(pair) => Some(pair),
-        Err(error) => {
-            reader.error(
-                key,
-                error.to_string(),
-                format!("a PEM private key that belongs to {certificate}"),
-                "make the two files a pair",
-            );
-            None
-        }
-    }
-}
-
-/// What others encrypt to, and what decrypts it: the pair in use and the one that takes its place
-/// or had it (IIP-IDP19).
-fn decryption(reader: &mut Reader<'_>) -> Vec<(String, DecryptionKey)> {
-    let pairs = [
-        ("idp.encryption.key", "idp.encryption.cert"),
-        ("idp.encryption.key.2", "idp.encryption.cert.2"),
-    ];
-    pairs
-        .into_iter()
-        .filter_map(|(key, certificate)| decryption_pair(reader, key, certificate))
-        .collect()
-}
-
-/// Nobody has to encrypt to us: without the default files there is no certificate to publish.
-fn decryption_pair(
-    reader: &mut Reader<'_>,
-    key: &str,
-    certificate: &str,
-) -> Option<(String, DecryptionKey)> {
-    let written = [key, certificate].map(|name| reader.values.written(name).is_some());
-    let present = [key, certificate].map(|name| {
-        let path = reader.text(name);
-        path.is_some_and(|path| reader.raw.file(&path).is_some())
-    });
-    if written == [false, false] && present == [false, false] {
-        return None;
-    }
-    for (name, other) in [(key, certificate), (certificate, key)] {
-        if reader.text(name).is_none() {
-            let fix = format!("set it, or remove {other}");
-            reader.error(name, "nothing", format!("the other half of {other}"), fix);
-            return None;
-        }
-    }
-    let pair = pair(reader, key, certificate)?;
-    let private = reader.file(key)?;
-    let private = DecryptionKey::from_pem(&private).expect("the same key was read as half a pair");
-    Some((pair.certificate_base64().to_owned(), private))
-}
 
 /// Encryption is for every relying party that has a key; it is required where `optional` is false.
 pub(super) fn encryption(reader: &mut Reader<'_>) -> Option<EncryptionSettings> {
@@ -102,32 +21,6 @@ pub(super) fn encryption(reader: &mut Reader<'_>) -> Option<EncryptionSettings> 
         policy,
         ..EncryptionSettings::default()
     })
-}
-
-fn sealer(reader: &mut Reader<'_>) -> Option<Vec<SealerKey>> {
-    const KEY: &str = "vestibule.sealer.key";
-    let contents = reader.file(KEY)?;
-    let text = String::from_utf8_lossy(&contents);
-    let lines = text.lines().map(str::trim);
-    let keys: Option<Vec<SealerKey>> = lines
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
-        .map(sealer_key)
-        .collect();
-    let keys = keys.filter(|keys| !keys.is_empty());
-    if keys.is_none() {
-        reader.error(
-            KEY,
-            "a file without such keys (not shown)",
-            "one base64 key of 32 bytes a line",
-            "write the output of `openssl rand -base64 32` into it",
-        );
-    }
-    keys
-}
-
-fn sealer_key(line: &str) -> Option<SealerKey> {
-    let bytes = zeroize::Zeroizing::new(STANDARD.decode(line).ok()?);
-    Some(SealerKey::new(bytes.as_slice().try_into().ok()?))
 }
 
 /// `idp.artifact.*`: the index of our resolution service, if we have one.

@@ -1,6 +1,7 @@
 //! Where metadata, passwords and attributes come from.
 
-use super::{errors, report, settings};
+use super::{IDENTITY, MFA, check, errors, home, key_pair, report, settings};
+use crate::config::raw::Raw;
 
 #[test]
 fn a_provider_has_one_origin_and_unsigned_metadata_comes_by_tls() {
@@ -50,5 +51,57 @@ fn s56_a_directory_is_asked_over_tls_or_on_loopback() {
     ] {
         let (settings, _) = settings(&with(good));
         assert_eq!(settings.password.ldap.unwrap().servers.urls, [good]);
+    }
+}
+
+/// A home whose keys a ring names, with further lines of configuration.
+fn home_with_ring(ring: &str, lines: &str) -> Raw {
+    let (key, certificate) = key_pair();
+    home(&[
+        ("conf/idp.properties", IDENTITY),
+        ("conf/authn/mfa.properties", MFA),
+        ("conf/x.properties", lines),
+        ("credentials/keys.toml", ring),
+        ("credentials/two.key", key),
+        ("credentials/two.crt", certificate),
+    ])
+}
+
+fn entry(name: &str, state: &str) -> String {
+    format!(
+        "[[key]]\nname = \"{name}\"\npurpose = \"signing\"\nstate = \"{state}\"\n\
+         key = \"credentials/two.key\"\ncertificate = \"credentials/two.crt\"\n"
+    )
+}
+
+#[test]
+fn a_ring_names_the_keys_and_a_property_that_names_others_is_told_so() {
+    let ring = entry("signing-2", "active") + &entry("signing-3", "published");
+    let line = "idp.signing.key = %{idp.home}/credentials/idp-signing.key\n";
+    let (settings, warnings) = check(&home_with_ring(&ring, line)).unwrap();
+    assert_eq!(settings.signing_keys.len(), 1);
+    assert_eq!(settings.signing_certificates.len(), 2);
+    assert!(
+        report(&warnings).contains("a setting without effect"),
+        "{}",
+        report(&warnings)
+    );
+    let same = "idp.signing.key = %{idp.home}/credentials/two.key\n";
+    assert!(check(&home_with_ring(&ring, same)).unwrap().1.is_empty());
+}
+
+#[test]
+fn a_ring_that_cannot_be_used_stops_the_start() {
+    let missing = entry("signing-2", "active").replace("two.key", "three.key");
+    for (ring, found) in [
+        ("[[key]]\nname = 1\n".to_owned(), "vestibule.keys.file"),
+        (
+            entry("signing-2", "published"),
+            "no signing key that is active",
+        ),
+        (missing, "no readable file at credentials/three.key"),
+    ] {
+        let findings = check(&home_with_ring(&ring, "")).map(|_| ()).unwrap_err();
+        assert!(report(&findings).contains(found), "{}", report(&findings));
     }
 }

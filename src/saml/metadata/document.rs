@@ -141,11 +141,16 @@ pub(super) fn entity(
     if roles.is_empty() {
         return Ok(None);
     }
-    let sp = role::merged(&roles, notes)?;
+    let mut sp = role::merged(&roles, notes)?;
     if sp.assertion_consumer_services.is_empty() {
         return Err("entity skipped: no usable AssertionConsumerService");
     }
     let extensions = element.first(MD, "Extensions");
+    if sp.signing_methods.is_empty() {
+        // Algorithm Support 2.4: the role's list goes before the entity's.
+        let methods = extensions.into_iter().flat_map(extensions::signing_methods);
+        sp.signing_methods.extend(methods);
+    }
     Ok(Some(EntityDescriptor {
         entity_id: entity_id(element)?,
         valid_until: entity_valid_until(element, &roles, scope)?,

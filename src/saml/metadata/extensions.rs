@@ -1,4 +1,4 @@
-//! Extensions we know: MDUI, entity attributes, registration. All others are passed over.
+//! Extensions we know: MDUI, entity attributes, registration, algorithms. All others are passed over.
 
 use super::document::Notes;
 use super::role::web_address;
@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 const MDUI: &str = "urn:oasis:names:tc:SAML:metadata:ui";
 const MDATTR: &str = "urn:oasis:names:tc:SAML:metadata:attribute";
 const MDRPI: &str = "urn:oasis:names:tc:SAML:metadata:rpi";
+const ALG: &str = "urn:oasis:names:tc:SAML:metadata:algsupport";
 const ASSERTION: &str = "urn:oasis:names:tc:SAML:2.0:assertion";
 const XML: &str = "http://www.w3.org/XML/1998/namespace";
 
@@ -40,6 +41,12 @@ pub(super) fn registration_authority(extensions: &Element) -> Option<String> {
         .first(MDRPI, "RegistrationInfo")?
         .attribute("registrationAuthority")
         .map(str::to_owned)
+}
+
+/// `alg:SigningMethod/@Algorithm`, in order.
+pub(super) fn signing_methods(extensions: &Element) -> impl Iterator<Item = String> {
+    let methods = extensions.all(ALG, "SigningMethod");
+    methods.filter_map(|method| method.attribute("Algorithm").map(str::to_owned))
 }
 
 /// Adds a role's `mdui:UIInfo`; addresses that are none are dropped (attack S22).

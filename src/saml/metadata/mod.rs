@@ -62,6 +62,9 @@ pub struct SpSsoDescriptor {
     pub signing_keys: Vec<TrustedKey>,
     /// Keys usable for encryption (`use="encryption"` or absent).
     pub encryption_keys: Vec<EncryptionKey>,
+    /// `alg:SigningMethod`s, those of the role or else of the entity (Algorithm Support 2.4); empty
+    /// when none are declared.
+    pub signing_methods: Vec<String>,
     /// `NameIDFormat`s in order.
     pub name_id_formats: Vec<String>,
     /// `AttributeConsumingService`s.

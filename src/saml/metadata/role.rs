@@ -54,7 +54,11 @@ fn add_role(
             "AttributeConsumingService" => sp
                 .attribute_consuming_services
                 .extend(attribute_consuming_service(child, notes)),
-            "Extensions" => extensions::add_ui(&mut sp.ui, child, notes),
+            "Extensions" => {
+                extensions::add_ui(&mut sp.ui, child, notes);
+                sp.signing_methods
+                    .extend(extensions::signing_methods(child));
+            }
             _ => {}
         }
     }

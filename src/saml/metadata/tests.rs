@@ -274,6 +274,24 @@ fn s07_a_second_role_switches_no_check_off() {
 }
 
 #[test]
+fn signing_methods_of_the_role_go_before_those_of_the_entity() {
+    let methods = |algorithm: &str| {
+        format!(
+            r#"<md:Extensions><alg:SigningMethod xmlns:alg="urn:oasis:names:tc:SAML:metadata:algsupport" Algorithm="{algorithm}"/></md:Extensions>"#
+        )
+    };
+    let both = |of_role: &str| {
+        let role = role("", &format!("{of_role}{ACS}"));
+        let content = format!("{}{role}", methods("urn:entity"));
+        only(&entity(r#"entityID="https://sp.example.org""#, &content))
+            .sp
+            .signing_methods
+    };
+    assert_eq!(both(&methods("urn:role")), ["urn:role"]);
+    assert_eq!(both(""), ["urn:entity"]);
+}
+
+#[test]
 fn s18_weak_and_foreign_keys_prove_no_signature() {
     let dsa = PKey::from_dsa(openssl::dsa::Dsa::generate(2048).expect("DSA")).expect("a key");
     for (key, encryption) in [(dsa, 0), (rsa(1024), 1), (ec(Nid::SECP224R1), 1)] {

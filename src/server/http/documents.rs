@@ -39,6 +39,7 @@ pub fn status(exchange: &Exchange) -> Result<Reply, Fault> {
         return Err(NOT_FOUND);
     }
     let app = &exchange.app;
+    let key_life = &exchange.generation.settings.key_life;
     let status = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "entity_id": exchange.generation.settings.entity_id,
@@ -47,6 +48,7 @@ pub fn status(exchange: &Exchange) -> Result<Reply, Fault> {
         "configuration": exchange.generation.settings.fingerprint,
         "relying_parties": app.metadata.current().len(),
         "metadata": app.metadata.statuses(exchange.now),
+        "keys": key_life.standings(&key_life.ring),
         "audit_ready": app.world.audit.ready(),
     });
     let octets = format!("{status:#}\n").into_bytes();

@@ -177,8 +177,7 @@ impl Visit<'_> {
             now,
         };
         let key = settings
-            .signing_keys
-            .first()
+            .signing_key_for(&self.relying_party)
             .ok_or_else(|| Fault::Defect("no signing key".to_owned()))?;
         let signing = look.signing(&self.relying_party);
         let assertion = Assertion::issue(&success.result, &statement);
@@ -241,7 +240,7 @@ impl Visit<'_> {
         let event = failure.event.as_str();
         let refusal = self.asked.request.refuse(status, event, "the login failed");
         let id = format!("_{}", self.exchange.app.world.id());
-        let key = settings.signing_keys.first();
+        let key = settings.signing_key_for(&self.relying_party);
         let key = key.filter(|_| settings.response.sign_errors);
         let now = self.exchange.app.world.now();
         let xml = response::error(&refusal, &settings.entity_id, &id, now, key)

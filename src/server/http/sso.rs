@@ -5,7 +5,7 @@ use crate::config::relying_party::ProfileId;
 use crate::response;
 use crate::response::ecp::Delivery;
 use crate::saml::binding::{Binding, BindingError, Inbound};
-use crate::saml::metadata::EntityDescriptor;
+use crate::saml::metadata::{EntityDescriptor, MetadataResolver as _};
 use crate::saml::request::{
     AuthnRequest, LocalRefusal, Refusal, RelyingPartyRefusal, accept, claimed_issuer,
 };
@@ -179,7 +179,12 @@ impl<'e> Arrival<'e> {
     async fn answer(&self, refusal: &RelyingPartyRefusal) -> Result<Reply, Fault> {
         let settings = &self.exchange.generation.settings;
         let world = &self.exchange.app.world;
-        let key = settings.signing_keys.first();
+        let metadata = self.exchange.app.metadata.current();
+        let relying_party = metadata.entity(&refusal.issuer, self.exchange.now);
+        let key = match &relying_party {
+            Some(relying_party) => settings.signing_key_for(relying_party),
+            None => settings.signing_keys.first(),
+        };
         let key = key.filter(|_| settings.response.sign_errors);
         let id = format!("_{}", world.id());
         let xml = response::error(refusal, &settings.entity_id, &id, world.now(), key)

@@ -8,6 +8,7 @@
 pub(crate) mod conformance;
 pub mod memory;
 pub mod redb;
+pub mod sealed;
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;

@@ -3,6 +3,7 @@
 
 pub(crate) mod apache;
 pub(crate) mod artifact;
+pub(crate) mod authority;
 pub(crate) mod browser;
 pub(crate) mod duo;
 pub(crate) mod ecp;
@@ -14,6 +15,7 @@ pub(crate) mod jar;
 pub(crate) mod library;
 pub(crate) mod mellon;
 pub(crate) mod port;
+pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod pysaml2;
 pub(crate) mod relying_party;

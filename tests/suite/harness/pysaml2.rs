@@ -57,6 +57,13 @@ impl Pysaml2 {
         }
     }
 
+    /// Service provider `number` reads this metadata of the IdP in the place of what it knew.
+    pub(crate) fn refresh(&self, number: u8, metadata: &str) {
+        let url = Url::parse(&format!("http://127.0.0.1:{}/{number}/refresh", self.port)).unwrap();
+        let fields = [("metadata".to_owned(), metadata.to_owned())];
+        assert_eq!(Request::post(url, &fields).send().status, 200);
+    }
+
     /// The address that starts a login at service provider `number`; `query` says what it asks.
     pub(crate) fn login(&self, number: u8, query: &str) -> String {
         format!("http://127.0.0.1:{}/{number}/login?{query}", self.port)

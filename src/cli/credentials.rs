@@ -1,12 +1,14 @@
-//! Keys, certificates and secrets of a new home.
+//! New keys and certificates, and the secrets of a new home.
 
 use crate::server::world::{Random as _, SystemRandom};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use openssl::asn1::Asn1Time;
 use openssl::bn::BigNum;
+use openssl::ec::{EcGroup, EcKey};
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
+use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
 use openssl::rsa::Rsa;
 use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName, SubjectKeyIdentifier};
@@ -25,25 +27,56 @@ const SECRETS: &str = "\
 #idp.duo.oidc.secretKey =
 ";
 
+/// What kind of key to make.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind {
+    /// RSA with so many bits.
+    Rsa(u32),
+    /// EC on P-256.
+    Ec,
+}
+
+/// A new PEM key and its self-signed PEM certificate.
+pub(super) fn pair(
+    kind: Kind,
+    base_url: &str,
+    entity_id: &str,
+) -> Result<(Vec<u8>, Vec<u8>), ErrorStack> {
+    let key = match kind {
+        Kind::Rsa(bits) => PKey::from_rsa(Rsa::generate(bits)?)?,
+        Kind::Ec => {
+            let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
+            PKey::from_ec_key(EcKey::generate(&group)?)?
+        }
+    };
+    let url = url::Url::parse(base_url).ok();
+    let host = url
+        .as_ref()
+        .and_then(url::Url::host_str)
+        .unwrap_or("localhost");
+    let certificate = self_signed(&key, host, entity_id)?;
+    Ok((key.private_key_to_pem_pkcs8()?, certificate.to_pem()?))
+}
+
+/// A new line of the sealer's file, without its end.
+pub(super) fn sealer_key() -> String {
+    STANDARD.encode(random::<32>())
+}
+
 /// Files by path: two key pairs, the sealer's key, and a place for other secrets.
 pub(super) fn make(
     base_url: &str,
     entity_id: &str,
     bits: u32,
 ) -> Result<Vec<(String, Vec<u8>)>, ErrorStack> {
-    let host = url::Url::parse(base_url)
-        .ok()
-        .and_then(|url| url.host_str().map(str::to_owned))
-        .unwrap_or_else(|| "localhost".to_owned());
     let mut files = Vec::new();
     for purpose in ["signing", "encryption"] {
-        let key = PKey::from_rsa(Rsa::generate(bits)?)?;
-        let certificate = self_signed(&key, &host, entity_id)?;
+        let (key, certificate) = pair(Kind::Rsa(bits), base_url, entity_id)?;
         let path = |ending| format!("credentials/idp-{purpose}.{ending}");
-        files.push((path("key"), key.private_key_to_pem_pkcs8()?));
-        files.push((path("crt"), certificate.to_pem()?));
+        files.push((path("key"), key));
+        files.push((path("crt"), certificate));
     }
-    let sealer = STANDARD.encode(random::<32>()) + "\n";
+    let sealer = sealer_key() + "\n";
     files.push(("credentials/sealer.key".to_owned(), sealer.into_bytes()));
     let secrets = "credentials/secrets.properties".to_owned();
     files.push((secrets, SECRETS.as_bytes().to_vec()));
