@@ -143,6 +143,7 @@ impl Subject {
             record: &idp.record,
             released: &[],
             token: &moment.token("name-id"),
+            stored: None,
         };
         let name = idp
             .profile

@@ -8,14 +8,19 @@ use crate::authn::event::Event;
 use crate::cli::{Context, EXIT_FOUND, say, say_error};
 use crate::config::relying_party::{Ground, Profile};
 use crate::config::settings::Settings;
-use crate::response::name_id::Asked;
+use crate::response::name_id::{Asked, Needed};
 use crate::saml::metadata::{Document, EntityDescriptor, MetadataSet};
 use crate::saml::name_id::NameId;
 use crate::saml::request::{AuthnRequest, Unsolicited, unsolicited};
+use crate::server::back_end::PersistentIdOf;
+use crate::server::back_end::directory::join;
 use crate::server::metadata::Metadata;
-use crate::server::world::{BackEnds as _, Clock as _, RealBackEnds, SystemClock};
+use crate::server::world::{
+    BackEnds as _, Clock as _, RealBackEnds, SystemClock, attribute_source,
+};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -76,6 +81,7 @@ struct Answer<'a> {
     args: &'a Args,
     settings: &'a Settings,
     profile: Profile,
+    known_by: KnownBy,
     name_id: Result<NameId, Event>,
     attributes: Vec<Resolved>,
 }
@@ -83,7 +89,7 @@ struct Answer<'a> {
 impl<'a> Answer<'a> {
     fn new(settings: &'a Settings, args: &'a Args) -> Result<Self, String> {
         let now = SystemClock.now();
-        let (entity, record) = look_up(settings, args, now)?;
+        let (entity, record, known_by) = look_up(settings, args, now)?;
         let ground = Ground {
             attributes: &settings.attributes,
             strategies: &*settings.rules.strategies,
@@ -103,18 +109,26 @@ impl<'a> Answer<'a> {
         let asking = (&*entity, args.index);
         let attributes = attribute::explain(&settings.attributes, &profile.plan, &subject, asking);
         let released = released(&attributes);
-        let name_id = profile.name_ids.name_id(&Asked {
+        let asked = Asked {
             request: &request(settings, args, &entity, now)?,
             relying_party: &entity,
             issuer: &settings.entity_id,
             record: &profile.name_ids.record(&settings.attributes, &subject),
             released: &released,
             token: FRESH,
-        });
+            stored: None,
+        };
+        let stored = match profile.name_ids.needs(&asked) {
+            Some(needed) => stored_id(settings, args, needed)?,
+            None => None,
+        };
+        let stored = stored.as_deref();
+        let name_id = profile.name_ids.name_id(&Asked { stored, ..asked });
         Ok(Self {
             args,
             settings,
             profile,
+            known_by,
             name_id,
             attributes,
         })
@@ -139,7 +153,7 @@ impl<'a> Answer<'a> {
             Err(event) => say(&format!("NameID         none: the login ends with {event}")),
         }
         for (definition, resolved) in self.defined() {
-            print_attribute(definition, resolved);
+            print_attribute(definition, resolved, &self.known_by);
         }
     }
 
@@ -160,7 +174,7 @@ impl<'a> Answer<'a> {
         };
         let attributes: Vec<Value> = self
             .defined()
-            .map(|(definition, resolved)| described(definition, resolved))
+            .map(|(definition, resolved)| described(definition, resolved, &self.known_by))
             .collect();
         json!({
             "user": self.args.user,
@@ -181,15 +195,15 @@ fn released(resolved: &[Resolved]) -> Vec<Attribute> {
     released.collect()
 }
 
+/// Which sources know a source attribute of the user, by its name.
+type KnownBy = BTreeMap<String, Vec<String>>;
+
 fn look_up(
     settings: &Settings,
     args: &Args,
     now: Timestamp,
-) -> Result<(Arc<EntityDescriptor>, SourceRecord), String> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| error.to_string())?;
+) -> Result<(Arc<EntityDescriptor>, SourceRecord, KnownBy), String> {
+    let runtime = runtime()?;
     let metadata = Metadata::open(&settings.metadata, now);
     runtime.block_on(metadata.prepare(&args.rp, now));
     let snapshot = metadata.current();
@@ -197,11 +211,43 @@ fn look_up(
         .find(&args.rp)
         .filter(|(_, entity)| entity.valid_until.is_none_or(|until| now < until))
         .ok_or("this relying party is not in metadata, or no longer valid there")?;
-    let directory = RealBackEnds.directory(settings)?;
-    let record = runtime
-        .block_on(directory.record(&args.user))
-        .map_err(|error| error.to_string())?;
-    Ok((entity, record))
+    let (mut joined, mut known_by) = (SourceRecord::new(), KnownBy::new());
+    for source in &settings.attribute_sources {
+        let record = attribute_source(settings, source)?;
+        let record = runtime.block_on(record.record(&args.user));
+        let record = record.map_err(|error| error.to_string())?;
+        for attribute in record.keys() {
+            let known = known_by.entry(attribute.clone()).or_default();
+            known.push(source.name().to_owned());
+        }
+        join(&mut joined, record);
+    }
+    Ok((entity, joined, known_by))
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, String> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder
+        .enable_all()
+        .build()
+        .map_err(|error| error.to_string())
+}
+
+/// The identifier that is kept, or what a new one would be: none is created here.
+fn stored_id(settings: &Settings, args: &Args, needed: Needed) -> Result<Option<String>, String> {
+    let Some(ids) = RealBackEnds.persistent_ids(settings)? else {
+        return Ok(None);
+    };
+    let of = PersistentIdOf {
+        issuer: &settings.entity_id,
+        relying_party: &args.rp,
+        username: &args.user,
+        local_id: &needed.local_id,
+    };
+    let kept = runtime()?.block_on(ids.find_or_create(of, &[]));
+    let kept = kept.map_err(|error| error.to_string())?;
+    let new = || Some(needed.initial.unwrap_or_else(|| FRESH.to_owned()));
+    Ok(kept.or_else(new))
 }
 
 fn facts(args: &Args) -> SourceRecord {
@@ -239,7 +285,7 @@ fn request(
     Ok(request)
 }
 
-fn print_attribute(definition: &Definition, resolved: &Resolved) {
+fn print_attribute(definition: &Definition, resolved: &Resolved, known_by: &KnownBy) {
     let verdict = match resolved.outcome {
         Outcome::Released { .. } => "released",
         Outcome::Withheld(_) => "withheld",
@@ -251,6 +297,10 @@ fn print_attribute(definition: &Definition, resolved: &Resolved) {
     let attribute = &resolved.attribute;
     say(&format!("{verdict}       {}", attribute.id));
     say(&format!("    source     {}", source(&definition.source)));
+    let sources = sources(&definition.source, known_by);
+    if !sources.is_empty() {
+        say(&format!("    known by   {}", sources.join(", ")));
+    }
     if !attribute.values.is_empty() {
         say(&format!("    values     {}", shown(&attribute.values)));
     }
@@ -263,7 +313,7 @@ fn print_attribute(definition: &Definition, resolved: &Resolved) {
     }
 }
 
-fn described(definition: &Definition, resolved: &Resolved) -> Value {
+fn described(definition: &Definition, resolved: &Resolved, known_by: &KnownBy) -> Value {
     let rule = match &resolved.outcome {
         Outcome::Released { rule, .. } | Outcome::Withheld(Withheld::Denied(rule)) => Some(rule),
         Outcome::Withheld(_) => None,
@@ -273,6 +323,7 @@ fn described(definition: &Definition, resolved: &Resolved) -> Value {
         "id": resolved.attribute.id,
         "name": resolved.attribute.name,
         "source": source(&definition.source),
+        "known_by": sources(&definition.source, known_by),
         "values": resolved.attribute.values,
         "released": resolved.released,
         "rule": rule,
@@ -293,6 +344,20 @@ fn source(source: &Source) -> String {
         Source::Script(script) => format!("script:{script}"),
         Source::Pairwise(name, _) => format!("computed from {name} for this relying party"),
     }
+}
+
+/// The sources that know what the values are made of.
+fn sources<'k>(source: &Source, known_by: &'k KnownBy) -> Vec<&'k str> {
+    let names: Vec<&str> = match source {
+        Source::Named(names, _) => names.iter().map(String::as_str).collect(),
+        Source::Template(template) => template.sources().collect(),
+        Source::Pairwise(name, _) => vec![name],
+        Source::Constant(_) | Source::Script(_) => Vec::new(),
+    };
+    let known = names.into_iter().filter_map(|name| known_by.get(name));
+    let mut sources: Vec<&str> = known.flatten().map(String::as_str).collect();
+    sources.dedup();
+    sources
 }
 
 fn because(outcome: &Outcome) -> String {

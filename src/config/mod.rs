@@ -19,6 +19,7 @@ mod read;
 mod reader;
 pub mod relying_party;
 pub mod settings;
+pub mod sql;
 mod value;
 mod values;
 

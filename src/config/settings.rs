@@ -3,8 +3,9 @@
 use crate::authn::rules::{AuthApiRules, Rules};
 use crate::authn::self_service::SelfService;
 use crate::config::key_life::KeyLife;
-use crate::config::ldap::{LdapDirectorySettings, LdapPasswordSettings, PasswordValidator};
+use crate::config::ldap::{LdapPasswordSettings, PasswordValidator};
 use crate::config::metadata::MetadataSettings;
+use crate::config::sql::{AttributeSource, PersistentIdTable};
 use crate::duo::integration::Integration;
 use crate::saml::key::SigningKey;
 use crate::saml::metadata::EntityDescriptor;
@@ -87,8 +88,10 @@ pub struct Settings {
     pub duo_admin_api: Option<Arc<Integration>>,
     /// Where relying parties' metadata comes from.
     pub metadata: MetadataSettings,
-    /// `idp.attribute.resolver.LDAP.*`, when it is set up.
-    pub ldap_directory: Option<LdapDirectorySettings>,
+    /// What user records are made of, in the order in which values come.
+    pub attribute_sources: Vec<AttributeSource>,
+    /// `idp.persistentId.dataSource`, where persistent NameIDs are kept in a table.
+    pub persistent_ids: Option<PersistentIdTable>,
     /// `idp.ui.fallbackLanguages`
     pub fallback_languages: Vec<String>,
     /// `vestibule.ui.poweredBy`

@@ -39,6 +39,13 @@ pub enum Maker {
     Transient,
     /// Computed for this relying party (SAML core 8.3.7).
     Persistent(Computed),
+    /// Kept for this relying party (SAML core 8.3.7).
+    Stored {
+        /// The source attributes, the first that has exactly one value: the key of what is kept.
+        sources: Vec<String>,
+        /// How an identifier begins its life; at random when absent.
+        initial: Option<Computed>,
+    },
     /// An attribute's first usable value: emailAddress, unspecified, or a format of one's own.
     Attribute {
         /// The format it makes.
@@ -61,6 +68,17 @@ pub struct Computed {
     pub encoding: Encoding,
 }
 
+/// The stored identifier that an answer needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Needed {
+    /// The source's value: the user, as the table knows it.
+    pub local_id: String,
+    /// What a new identifier is to be; anything unpredictable when absent.
+    pub initial: Option<String>,
+    /// Whether one may be created. A request that names its subject asks for one that is known.
+    pub may_create: bool,
+}
+
 /// Who asks, and what is known of the subject.
 #[derive(Clone, Copy, Debug)]
 pub struct Asked<'a> {
@@ -76,6 +94,8 @@ pub struct Asked<'a> {
     pub released: &'a [Attribute],
     /// Unpredictable and never used again: what a transient is made of.
     pub token: &'a str,
+    /// The identifier that [`NameIdRules::needs`] asked for.
+    pub stored: Option<&'a str>,
 }
 
 impl NameIdRules {
@@ -156,6 +176,33 @@ impl NameIdRules {
         }
     }
 
+    /// The stored identifier that the answer to this request is, if it is one.
+    pub fn needs(&self, asked: &Asked<'_>) -> Option<Needed> {
+        check_qualifier(&asked.request.name_id_policy, &asked.request.issuer).ok()?;
+        let formats = self.wanted(asked);
+        let makers = formats.iter().flat_map(|format| {
+            self.makers
+                .iter()
+                .filter(move |maker| maker.format() == *format)
+        });
+        for maker in makers {
+            let Maker::Stored { sources, initial } = maker else {
+                if maker.make(asked).is_some() {
+                    return None;
+                }
+                continue;
+            };
+            if let Some(local_id) = only_value(sources, asked.record) {
+                return Some(Needed {
+                    local_id: local_id.to_owned(),
+                    initial: initial.as_ref().and_then(|computed| computed.value(asked)),
+                    may_create: asked.request.subject.is_none(),
+                });
+            }
+        }
+        None
+    }
+
     /// The formats that may answer, the wanted first: the one that the request insists on, else the
     /// one of the subject it names, else those of metadata in its order, else the default.
     fn wanted<'a>(&'a self, asked: &Asked<'a>) -> Vec<&'a str> {
@@ -209,7 +256,7 @@ impl Maker {
         match self {
             Self::Transient => &[],
             Self::Persistent(computed) => &computed.sources,
-            Self::Attribute { sources, .. } => sources,
+            Self::Stored { sources, .. } | Self::Attribute { sources, .. } => sources,
         }
     }
 
@@ -217,7 +264,7 @@ impl Maker {
     pub fn format(&self) -> &str {
         match self {
             Self::Transient => TRANSIENT,
-            Self::Persistent(_) => PERSISTENT,
+            Self::Persistent(_) | Self::Stored { .. } => PERSISTENT,
             Self::Attribute { format, .. } => format,
         }
     }
@@ -226,6 +273,7 @@ impl Maker {
         let value = match self {
             Self::Transient => format!("_{}", asked.token),
             Self::Persistent(computed) => computed.value(asked)?,
+            Self::Stored { .. } => asked.stored?.to_owned(),
             Self::Attribute {
                 format,
                 sources,
@@ -248,14 +296,7 @@ impl Maker {
 
 impl Computed {
     fn value(&self, asked: &Asked<'_>) -> Option<String> {
-        // Of two values the directory may name either first tomorrow: that is no identifier.
-        let source =
-            self.sources
-                .iter()
-                .find_map(|id| match asked.record.get(id).map(Vec::as_slice) {
-                    Some([only]) if !only.is_empty() => Some(only),
-                    _ => None,
-                })?;
+        let source = only_value(&self.sources, asked.record)?;
         let relying_party = &asked.request.issuer;
         Some(persistent(relying_party, source, &self.salt, self.encoding))
     }
@@ -272,6 +313,16 @@ impl Asked<'_> {
 /// Something on each side of one `@`.
 fn is_address(value: &str) -> bool {
     value.split('@').filter(|part| !part.is_empty()).count() == 2
+}
+
+/// The value of the first source that has exactly one. Of two the directory may name either first
+/// tomorrow: that is no identifier.
+fn only_value<'a>(sources: &[String], record: &'a SourceRecord) -> Option<&'a str> {
+    let mut found = sources.iter().filter_map(|id| record.get(id));
+    found.find_map(|values| match &values[..] {
+        [only] if !only.is_empty() => Some(only.as_str()),
+        _ => None,
+    })
 }
 
 /// The first value of the first source that has a usable one.

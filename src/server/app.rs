@@ -24,13 +24,15 @@ pub struct App {
     /// Time, randomness, audit, back ends.
     pub world: World,
     /// Logins and sessions, sealed.
-    pub storage: Arc<Sealed>,
+    pub storage: Arc<dyn Storage>,
     /// Requests seen.
     pub replay: ReplayCache,
     /// Relying parties.
     pub metadata: Arc<Metadata>,
     /// When it started.
     pub started: Timestamp,
+    /// The same store, for changing its keys.
+    sealed: Arc<Sealed>,
     generation: ArcSwap<Generation>,
 }
 
@@ -40,13 +42,14 @@ impl App {
         let storage =
             open(&settings.storage, Arc::clone(&world.clock)).map_err(|error| error.to_string())?;
         let keys = settings.sealer_keys.clone();
-        let storage = Arc::new(Sealed::new(storage, keys, Arc::clone(&world.random)));
+        let sealed = Arc::new(Sealed::new(storage, keys, Arc::clone(&world.random)));
         Ok(Self {
             metadata: Arc::new(Metadata::open(&settings.metadata, world.now())),
             generation: ArcSwap::from_pointee(Generation::build(settings, &world)?),
             replay: ReplayCache::new(REPLAY_RECORDS),
             started: world.now(),
-            storage,
+            storage: Arc::<Sealed>::clone(&sealed),
+            sealed,
             world,
         })
     }
@@ -60,7 +63,7 @@ impl App {
     pub fn replace(&self, generation: Generation) {
         let metadata = &generation.settings.metadata;
         self.metadata.configure(metadata, self.world.now());
-        self.storage
+        self.sealed
             .use_keys(generation.settings.sealer_keys.clone());
         self.generation.store(Arc::new(generation));
     }

@@ -4,7 +4,7 @@ use crate::config::settings::Settings;
 use crate::saml::binding::Binding;
 use crate::saml::metadata::{Endpoint, EntityDescriptor, IndexedEndpoint, SpSsoDescriptor};
 use crate::server::back_end::password::PasswordBackEnd;
-use crate::server::back_end::{Directory, DuoClient};
+use crate::server::back_end::{Directory, DuoClient, PersistentIds};
 use crate::server::http::account;
 use crate::server::pages::Pages;
 use crate::server::profiles::ProfileCache;
@@ -22,6 +22,8 @@ pub struct Generation {
     pub duo: Arc<dyn DuoClient>,
     /// The attribute source.
     pub directory: Arc<dyn Directory>,
+    /// Where persistent NameIDs are kept, if they are.
+    pub persistent_ids: Option<Arc<dyn PersistentIds>>,
     /// The password check.
     pub password: PasswordBackEnd,
     /// Our own metadata document.
@@ -47,6 +49,7 @@ impl Generation {
             )?,
             duo: world.back_ends.duo(&settings)?,
             directory: world.back_ends.directory(&settings)?,
+            persistent_ids: world.back_ends.persistent_ids(&settings)?,
             password: PasswordBackEnd::start(&settings.password, Arc::clone(&world.clock))
                 .map_err(|error| format!("password threads: {error}"))?,
             own_metadata: settings.own_metadata().to_xml(),

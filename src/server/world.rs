@@ -2,12 +2,15 @@
 
 use crate::audit::Category;
 use crate::authn::moment::Moment;
+use crate::config::ldap::LdapDirectorySettings;
 use crate::config::settings::Settings;
+use crate::config::sql::AttributeSource;
 use crate::server::back_end::directory::{CsvDirectory, JoinedDirectory};
 use crate::server::back_end::duo::HttpDuoClient;
 use crate::server::back_end::duo::guard::GuardedDuoClient;
 use crate::server::back_end::ldap::LdapDirectory;
-use crate::server::back_end::{Directory, DuoClient};
+use crate::server::back_end::sql::{SqlDirectory, SqlPersistentIds};
+use crate::server::back_end::{Directory, DuoClient, PersistentIds};
 use crate::server::logs::AuditFiles;
 use jiff::Timestamp;
 use std::fmt;
@@ -54,6 +57,16 @@ pub trait BackEnds: Send + Sync + fmt::Debug {
     fn duo(&self, settings: &Settings) -> Result<Arc<dyn DuoClient>, String>;
     /// The attribute source.
     fn directory(&self, settings: &Settings) -> Result<Arc<dyn Directory>, String>;
+    /// Where persistent NameIDs are kept, if they are.
+    fn persistent_ids(
+        &self,
+        settings: &Settings,
+    ) -> Result<Option<Arc<dyn PersistentIds>>, String> {
+        let Some(table) = &settings.persistent_ids else {
+            return Ok(None);
+        };
+        Ok(Some(Arc::new(SqlPersistentIds::new(table)?)))
+    }
 }
 
 /// What a server needs of the world. A test gives its own.
@@ -145,16 +158,32 @@ impl BackEnds for RealBackEnds {
     }
 
     fn directory(&self, settings: &Settings) -> Result<Arc<dyn Directory>, String> {
-        let directory = CsvDirectory::open(&settings.attributes.csv);
-        let directory: Arc<dyn Directory> = Arc::new(directory.map_err(|error| error.to_string())?);
-        match &settings.ldap_directory {
-            None => Ok(directory),
-            Some(ldap) => {
-                let ldap: Arc<dyn Directory> = Arc::new(LdapDirectory::new(ldap.clone())?);
-                Ok(Arc::new(JoinedDirectory(vec![directory, ldap])))
-            }
+        let mut sources = Vec::new();
+        for source in &settings.attribute_sources {
+            sources.push(attribute_source(settings, source)?);
+        }
+        match <[_; 1]>::try_from(sources) {
+            Ok([only]) => Ok(only),
+            Err(several) => Ok(Arc::new(JoinedDirectory(several))),
         }
     }
+}
+
+/// One of the sources that user records are made of.
+pub fn attribute_source(
+    settings: &Settings,
+    source: &AttributeSource,
+) -> Result<Arc<dyn Directory>, String> {
+    Ok(match source {
+        AttributeSource::Csv => {
+            let directory = CsvDirectory::open(&settings.attributes.csv);
+            Arc::new(directory.map_err(|error| error.to_string())?)
+        }
+        AttributeSource::Ldap(ldap) => {
+            Arc::new(LdapDirectory::new(LdapDirectorySettings::clone(ldap))?)
+        }
+        AttributeSource::Sql(sql) => Arc::new(SqlDirectory::new(sql)?),
+    })
 }
 
 impl World {

@@ -33,4 +33,5 @@ mod self_service;
 mod server_inside;
 mod server_reload;
 mod shibboleth_sp;
+mod sql;
 mod walks;

@@ -177,6 +177,26 @@ fn attributes_are_made_and_released_by_rule() {
 }
 
 #[test]
+fn claims_of_duos_result_become_attributes_by_definition() {
+    let (_deployment, providers) = deployed(
+        "
+vestibule.attribute.duoApplication.oid = urn:example:duo-application
+vestibule.attribute.duoApplication.source = login.duo.claim.auth_context.application.name
+vestibule.attribute.duoStatus.oid = urn:example:duo-status
+vestibule.attribute.duoStatus.template = {login.duo.claim.auth_result.status} for {login.duo.claim.sub}
+vestibule.release.duo.to = *
+vestibule.release.duo.attributes = duoApplication, duoStatus
+",
+        |_| (),
+    );
+    let duo = log_in(&providers, 0, &format!("class={MFA}"));
+    assert_eq!(duo.attribute("urn:example:duo-status"), ["allow for alice"]);
+    assert_eq!(duo.attribute("urn:example:duo-application").len(), 1);
+    let password = log_in(&providers, 0, "");
+    assert!(password.attribute("urn:example:duo-status").is_empty());
+}
+
+#[test]
 fn resolve_says_what_is_released_and_why() {
     let (deployment, _providers) = deployed(ATTRIBUTES, attribute_home);
     let arguments = ["resolve", "--user", "bob", "--rp", Pysaml2::FIRST, "--json"];

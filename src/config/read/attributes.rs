@@ -21,6 +21,7 @@ pub(super) fn read(
     let csv = reader.path("vestibule.attribute.csv");
     let mut names = reader.values.names_under(FAMILY);
     names.remove("csv");
+    names.remove("sources");
     let release = release::read(reader, &names);
     // A well-known attribute that is released needs no definition.
     names.extend(

@@ -20,6 +20,7 @@ mod relying_party;
 mod remember;
 mod saml;
 mod self_service;
+mod sql;
 mod transitions;
 
 pub(super) use duo::{REVOCATION_LISTS as DUO_REVOCATION_LISTS, TRUST as DUO_TRUST};
@@ -48,7 +49,10 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
     let salt = attributes::salt(reader);
     let attributes = attributes::read(reader, identity.scopes.first(), salt.as_ref());
     let release = attributes.as_ref().map_or(&[][..], |all| &all.release[..]);
-    let name_ids = name_id::read(reader, salt.as_ref());
+    let databases = sql::databases(reader);
+    let (name_ids, persistent_ids) = name_id::read(reader, salt.as_ref(), &databases);
+    let data_source = persistent_ids.as_ref().map(|ids| &*ids.database.name);
+    sql::unused(reader, &databases, data_source);
     let relying_parties =
         relying_party::read(reader, (response.as_ref(), encryption), name_ids, release);
     let consent = consent::read(reader);
@@ -60,8 +64,9 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
     let duo_admin_api = duo_apis::admin(reader);
     let powered_by = reader.flag("vestibule.ui.poweredBy");
     let metadata = metadata::read(reader);
-    let ldap_directory = ldap::directory(reader);
     let described = own_metadata::read(reader);
+    let ldap = ldap::directory(reader);
+    let attribute_sources = sql::sources(reader, ldap, &databases);
     let keys = keys?;
     let operation = operation?;
     Some(Settings {
@@ -100,8 +105,9 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
         duo_styles,
         duo_admin_api,
         metadata: metadata?,
-        ldap_directory,
         powered_by: powered_by?,
+        attribute_sources,
+        persistent_ids,
         fallback_languages: reader.list("idp.ui.fallbackLanguages"),
         fingerprint: reader.raw.fingerprint(),
     })

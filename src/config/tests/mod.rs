@@ -285,6 +285,8 @@ fn every_key_of_the_table_is_read() {
         "vestibule.nameid.own.format = urn:example:format",
         "vestibule.nameid.own.attribute = uid",
         "idp.authn.MFA.transition.DuoOIDC.ReselectFlow = fail",
+        "vestibule.sql.people.url = postgres://u@localhost/people",
+        "vestibule.sql.people.query = SELECT 1 WHERE '' = $1",
         "vestibule.metadata.providers = federation",
         "vestibule.metadata.federation.url = https://federation.example.org/metadata.xml",
         "vestibule.metadata.federation.entityAttribute.x.name = urn:x",

@@ -80,6 +80,7 @@ fn decide(
         record,
         released: &released,
         token: "token",
+        stored: None,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use crate::server::back_end::{Directory, DirectoryError, UserRecord};
 use arc_swap::ArcSwap;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, try_join_all};
 use std::collections::HashMap;
 use std::fmt;
 use std::fs::{self, Metadata};
@@ -49,19 +49,25 @@ impl Directory for JoinedDirectory {
         username: &'a str,
     ) -> BoxFuture<'a, Result<UserRecord, DirectoryError>> {
         Box::pin(async move {
+            let asked = self.0.iter().map(|source| source.record(username));
             let mut joined = UserRecord::new();
-            for source in &self.0 {
-                for (attribute, values) in source.record(username).await? {
-                    let known = joined.entry(attribute).or_default();
-                    for value in values {
-                        if !known.contains(&value) {
-                            known.push(value);
-                        }
-                    }
-                }
+            for record in try_join_all(asked).await? {
+                join(&mut joined, record);
             }
             Ok(joined)
         })
+    }
+}
+
+/// Adds what another source knows: its values stand behind those that are there, each once.
+pub fn join(joined: &mut UserRecord, record: UserRecord) {
+    for (attribute, values) in record {
+        let known = joined.entry(attribute).or_default();
+        for value in values {
+            if !known.contains(&value) {
+                known.push(value);
+            }
+        }
     }
 }
 

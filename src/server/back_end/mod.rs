@@ -4,6 +4,8 @@ pub mod directory;
 pub mod duo;
 pub mod ldap;
 pub mod password;
+pub mod sql;
+mod tls;
 
 use crate::duo::auth_api::ApiCall;
 use crate::duo::integration::Integration;
@@ -37,6 +39,35 @@ pub trait Directory: Send + Sync + fmt::Debug {
     /// The user's record; empty when the source does not know the user.
     fn record<'a>(&'a self, username: &'a str)
     -> BoxFuture<'a, Result<UserRecord, DirectoryError>>;
+}
+
+/// Whose persistent identifier is wanted at which relying party.
+#[derive(Clone, Copy, Debug)]
+pub struct PersistentIdOf<'a> {
+    /// Our entityID.
+    pub issuer: &'a str,
+    /// The relying party's.
+    pub relying_party: &'a str,
+    /// The user's name.
+    pub username: &'a str,
+    /// The user, as the table knows it.
+    pub local_id: &'a str,
+}
+
+/// Keeps persistent identifiers: one for each user and relying party, for ever.
+pub trait PersistentIds: Send + Sync + fmt::Debug {
+    /// The identifier that is kept; if there is none and one may be created, the first of these that
+    /// nobody ever had.
+    fn find_or_create<'a>(
+        &'a self,
+        of: PersistentIdOf<'a>,
+        new: &'a [String],
+    ) -> BoxFuture<'a, Result<Option<String>, DirectoryError>>;
+}
+
+/// What a user name may hold: control characters have no place in one.
+fn is_sane(username: &str) -> bool {
+    !username.is_empty() && !username.chars().any(char::is_control)
 }
 
 /// The source could not be asked: a reason that is safe to log.

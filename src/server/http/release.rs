@@ -4,9 +4,11 @@ use crate::attribute::{self, Attribute, DUO_RESULT, SourceRecord, Subject};
 use crate::authn::event::Event;
 use crate::authn::evidence::Evidence;
 use crate::authn::login::Success;
-use crate::response::name_id::Asked;
+use crate::response::name_id::{Asked, Needed};
 use crate::saml::name_id::NameId;
+use crate::server::back_end::PersistentIdOf;
 use crate::server::http::visit::Visit;
+use serde_json::Value;
 use std::borrow::Cow;
 
 /// The directory did not answer: it has been logged.
@@ -42,7 +44,7 @@ impl Visit<'_> {
     }
 
     /// What the relying party gets of this record; `token` is what a transient NameID is made of.
-    pub(super) fn release(
+    pub(super) async fn release(
         &self,
         success: &Success,
         record: &SourceRecord,
@@ -69,15 +71,45 @@ impl Visit<'_> {
         for problem in &released.problems {
             tracing::error!(problem, "an attribute is missing: its script failed");
         }
-        let name_id = self.profile.name_ids.name_id(&Asked {
+        let rules = &self.profile.name_ids;
+        let asked = Asked {
             request: &self.asked.request,
             relying_party: &self.relying_party,
             issuer: &settings.entity_id,
-            record: &self.profile.name_ids.record(&settings.attributes, &subject),
+            record: &rules.record(&settings.attributes, &subject),
             released: &released.attributes,
             token,
-        })?;
+            stored: None,
+        };
+        let stored = match rules.needs(&asked) {
+            Some(needed) => self.stored_id(success.result.username(), &needed).await?,
+            None => None,
+        };
+        let stored = stored.as_deref();
+        let name_id = rules.name_id(&Asked { stored, ..asked })?;
         Ok((released.attributes, name_id))
+    }
+
+    /// The persistent identifier that is kept for this user and relying party.
+    async fn stored_id(&self, username: &str, needed: &Needed) -> Result<Option<String>, Event> {
+        let generation = &self.exchange.generation;
+        let Some(ids) = &generation.persistent_ids else {
+            return Ok(None);
+        };
+        let of = PersistentIdOf {
+            issuer: &generation.settings.entity_id,
+            relying_party: &self.asked.request.issuer,
+            username,
+            local_id: &needed.local_id,
+        };
+        let random = self.exchange.app.world.id();
+        let new: Vec<String> = needed.initial.iter().cloned().chain([random]).collect();
+        let new = if needed.may_create { &new[..] } else { &[] };
+        let found = ids.find_or_create(of, new).await;
+        found.map_err(|error| {
+            tracing::error!(%error, "no NameID");
+            Event::RuntimeException
+        })
     }
 }
 
@@ -106,5 +138,49 @@ fn login_facts(success: &Success) -> SourceRecord {
             facts.insert("login.duo.reason".to_owned(), vec![duo.reason().to_owned()]);
         }
     }
+    if let Some(claims) = success.duo.as_ref().map(|duo| &duo["claims"]) {
+        add_claims(&mut facts, "login.duo.claim", claims);
+    }
     facts
+}
+
+/// Every claim of Duo's verified result under its path, the items of a list as values.
+fn add_claims(facts: &mut SourceRecord, path: &str, claim: &Value) {
+    match claim {
+        Value::Null => {}
+        Value::Object(members) => {
+            for (name, member) in members {
+                add_claims(facts, &format!("{path}.{name}"), member);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| add_claims(facts, path, item)),
+        Value::String(text) => facts.entry(path.to_owned()).or_default().push(text.clone()),
+        other => facts
+            .entry(path.to_owned())
+            .or_default()
+            .push(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn claims_have_their_paths_and_lists_are_values() {
+        let claims = serde_json::json!({
+            "sub": "alice",
+            "auth_time": 5,
+            "auth_context": {"user": {"groups": ["staff", "vpn"], "key": null}},
+        });
+        let mut facts = SourceRecord::new();
+        add_claims(&mut facts, "login.duo.claim", &claims);
+        assert_eq!(facts["login.duo.claim.sub"], ["alice"]);
+        assert_eq!(facts["login.duo.claim.auth_time"], ["5"]);
+        assert_eq!(
+            facts["login.duo.claim.auth_context.user.groups"],
+            ["staff", "vpn"]
+        );
+        assert_eq!(facts.len(), 3);
+    }
 }

@@ -34,7 +34,10 @@ impl Postgres {
         };
         postgres.prepare();
         postgres.serve();
-        postgres.run(&format!("CREATE ROLE vestibule LOGIN PASSWORD '{}';", PASSWORD.replace('\'', "''")));
+        postgres.run(&format!(
+            "CREATE ROLE vestibule LOGIN PASSWORD '{}';",
+            PASSWORD.replace('\'', "''")
+        ));
         postgres.run(sql);
         postgres
     }
@@ -42,22 +45,39 @@ impl Postgres {
     fn prepare(&self) {
         // PostgreSQL refuses to run as root; whoever it runs as owns its files.
         if is_root() {
-            let own = Command::new("chown").arg("-R").arg("nobody").arg(&self.directory).status();
+            let own = Command::new("chown")
+                .arg("-R")
+                .arg("nobody")
+                .arg(&self.directory)
+                .status();
             assert!(own.unwrap().success());
             // The server looks through every folder on the way down.
-            for folder in self.directory.ancestors().skip(1).take_while(|path| path.starts_with(std::env::temp_dir()) && *path != std::env::temp_dir()) {
+            for folder in self.directory.ancestors().skip(1).take_while(|path| {
+                path.starts_with(std::env::temp_dir()) && *path != std::env::temp_dir()
+            }) {
                 fs::set_permissions(folder, fs::Permissions::from_mode(0o711)).unwrap();
             }
         }
         let data = self.directory.join("data");
         let made = self
             .program("initdb")
-            .args(["--username=owner", "--auth-local=trust", "--auth-host=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync"])
+            .args([
+                "--username=owner",
+                "--auth-local=trust",
+                "--auth-host=scram-sha-256",
+                "--encoding=UTF8",
+                "--locale=C",
+                "--no-sync",
+            ])
             .arg("--pgdata")
             .arg(&data)
             .output()
             .unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        assert!(
+            made.status.success(),
+            "{}",
+            String::from_utf8_lossy(&made.stderr)
+        );
     }
 
     /// Starts the server, until it answers.
@@ -78,29 +98,57 @@ impl Postgres {
         ] {
             command.args(["-c", &setting]);
         }
-        let process = Process::start("postgres", self.directory.parent().unwrap(), &mut command);
-        let mut process = process.ends_gently();
-        process.wait_until(|_| self.psql("SELECT 1").output().ok().filter(|output| output.status.success()));
+        let log = self.directory.parent().unwrap();
+        let mut process = Process::start("postgres", log, &mut command);
+        process.wait_until(|_| {
+            self.psql("SELECT 1")
+                .output()
+                .ok()
+                .filter(|output| output.status.success())
+        });
         self.process = Some(process);
     }
 
-    /// Ends it.
+    /// Ends it at once, whoever is connected.
     pub(crate) fn stop(&mut self) {
+        let data = self.directory.join("data");
+        let mut command = self.program("pg_ctl");
+        command
+            .arg("stop")
+            .arg("-D")
+            .arg(data)
+            .args(["-m", "immediate", "-s"]);
+        assert!(command.status().unwrap().success());
         self.process = None;
     }
 
     /// Runs SQL as the owner and returns the rows, a line each.
     pub(crate) fn run(&self, sql: &str) -> String {
         let output = self.psql(sql).output().unwrap();
-        assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{sql}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8(output.stdout).unwrap()
     }
 
     fn psql(&self, sql: &str) -> Command {
         let mut command = self.program("psql");
         command
-            .args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1"])
-            .args(["--username=owner", "--dbname=postgres", "--port", &self.port.to_string()])
+            .args([
+                "--no-psqlrc",
+                "--quiet",
+                "--tuples-only",
+                "--no-align",
+                "--set=ON_ERROR_STOP=1",
+            ])
+            .args([
+                "--username=owner",
+                "--dbname=postgres",
+                "--port",
+                &self.port.to_string(),
+            ])
             .arg("--host")
             .arg(&self.directory)
             .args(["--command", sql])
@@ -114,7 +162,11 @@ impl Postgres {
         if is_root() {
             let id = |flag: &str| {
                 let output = Command::new("id").args([flag, "nobody"]).output().unwrap();
-                String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
+                String::from_utf8(output.stdout)
+                    .unwrap()
+                    .trim()
+                    .parse()
+                    .unwrap()
             };
             command.uid(id("-u")).gid(id("-g"));
         }
@@ -132,6 +184,14 @@ impl Postgres {
     }
 }
 
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        if self.process.is_some() {
+            self.stop();
+        }
+    }
+}
+
 fn is_root() -> bool {
     let output = Command::new("id").arg("-u").output().unwrap();
     output.stdout.starts_with(b"0\n")
@@ -139,9 +199,15 @@ fn is_root() -> bool {
 
 /// Debian keeps the server's programs apart by version.
 fn programs() -> PathBuf {
-    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let versions = fs::read_dir("/usr/lib/postgresql")
+        .into_iter()
+        .flatten()
+        .flatten();
     let mut found: Vec<PathBuf> = versions.map(|entry| entry.path().join("bin")).collect();
     found.sort();
-    let newest = found.into_iter().rev().find(|path| path.join("postgres").is_file());
+    let newest = found
+        .into_iter()
+        .rev()
+        .find(|path| path.join("postgres").is_file());
     newest.unwrap_or_else(|| panic!("PostgreSQL is not installed; run scripts/setup test"))
 }

@@ -2,10 +2,9 @@
 
 use crate::config::ldap::{LdapBind, LdapServers};
 use crate::server::back_end::duo::install_tls_provider;
+use crate::server::back_end::tls::client_config;
 use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -66,7 +65,11 @@ impl Pool {
     pub(super) fn new(servers: LdapServers, bind: Option<LdapBind>) -> Result<Self, String> {
         install_tls_provider();
         Ok(Self {
-            tls: servers.trusted.as_deref().map(trusting).transpose()?,
+            tls: servers
+                .trusted
+                .as_deref()
+                .map(|pem| client_config(Some(pem)).map(Arc::new))
+                .transpose()?,
             permits: Arc::new(Semaphore::new(servers.connections)),
             idle: Arc::default(),
             servers,
@@ -177,21 +180,4 @@ impl Connection {
             .push(self.ldap);
         drop(self.permit);
     }
-}
-
-fn trusting(pem: &[u8]) -> Result<Arc<ClientConfig>, String> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(pem) {
-        let certificate = certificate.map_err(|_| "trustCertificates: not PEM")?;
-        roots
-            .add(certificate)
-            .map_err(|_| "trustCertificates: a certificate does not decode")?;
-    }
-    if roots.is_empty() {
-        return Err("trustCertificates: no certificate".to_owned());
-    }
-    let config = ClientConfig::builder()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(Arc::new(config))
 }

@@ -1,9 +1,9 @@
 //! The directory as attribute source.
 
 use super::connection::Pool;
-use super::{is_sane, search};
+use super::search;
 use crate::config::ldap::LdapDirectorySettings;
-use crate::server::back_end::{Directory, DirectoryError, UserRecord};
+use crate::server::back_end::{Directory, DirectoryError, UserRecord, is_sane};
 use futures_util::future::{BoxFuture, FutureExt as _};
 
 /// Looks users up by searching.

@@ -61,8 +61,3 @@ async fn search(
     }
     Err(Unavailable::CLOSED)
 }
-
-/// What a user name may hold: control characters have no place in one.
-fn is_sane(username: &str) -> bool {
-    !username.is_empty() && !username.chars().any(char::is_control)
-}

@@ -2,10 +2,11 @@
 
 use super::account::{self, Account};
 use super::connection::{Pool, Unavailable};
-use super::{is_sane, search};
+use super::search;
 use crate::authn::login::Expiry;
 use crate::config::ldap::{DnResolution, LdapPasswordSettings};
 use crate::duo::secret::Secret;
+use crate::server::back_end::is_sane;
 use ldap3::LdapResult;
 
 /// How a check ended.
