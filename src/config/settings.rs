@@ -78,12 +78,8 @@ pub struct Settings {
     pub duo_http: DuoHttpSettings,
     /// `idp.duo.oidc.nonbrowser.*`: Duo's Auth API, if it is set up.
     pub duo_auth_api: Option<DuoAuthApiSettings>,
-    /// `vestibule.duo.selfService.*`, if users may change their own factors.
-    pub duo_self_service: Option<SelfService>,
-    /// `vestibule.duo.enrolmentLifetime`
-    pub duo_enrolment_lifetime: Duration,
-    /// `vestibule.duo.style` and those of further integrations: style sheets by integration.
-    pub duo_styles: BTreeMap<String, Vec<u8>>,
+    /// Enrolment with Duo.
+    pub enrolment: EnrolmentSettings,
     /// `vestibule.duo.admin.*`: Duo's Admin API, if it is set up.
     pub duo_admin_api: Option<Arc<Integration>>,
     /// Where relying parties' metadata comes from.
@@ -92,10 +88,8 @@ pub struct Settings {
     pub attribute_sources: Vec<AttributeSource>,
     /// `idp.persistentId.dataSource`, where persistent NameIDs are kept in a table.
     pub persistent_ids: Option<PersistentIdTable>,
-    /// `idp.ui.fallbackLanguages`
-    pub fallback_languages: Vec<String>,
-    /// `vestibule.ui.poweredBy`
-    pub powered_by: bool,
+    /// What pages look like.
+    pub ui: UiSettings,
     /// Hexadecimal SHA-256 over everything in `Raw` (properties and files): tells generations of
     /// the configuration apart, across restarts too.
     pub fingerprint: String,
@@ -372,6 +366,26 @@ impl DuoAuthApiSettings {
             client_address_trusted: self.client_address_trusted,
         }
     }
+}
+
+/// Enrolment with Duo.
+#[derive(Clone, Debug)]
+pub struct EnrolmentSettings {
+    /// `vestibule.duo.selfService.*`, if users may change their own factors.
+    pub self_service: Option<SelfService>,
+    /// `vestibule.duo.enrolmentLifetime`
+    pub lifetime: Duration,
+}
+
+/// What pages look like, beside `views/` and `messages/`.
+#[derive(Clone, Debug, Default)]
+pub struct UiSettings {
+    /// `idp.ui.fallbackLanguages`
+    pub fallback_languages: Vec<String>,
+    /// `vestibule.ui.poweredBy`
+    pub powered_by: bool,
+    /// `vestibule.duo.style` and those of further integrations: style sheets by integration.
+    pub duo_styles: BTreeMap<String, Vec<u8>>,
 }
 
 /// Whose certificates Duo may present.

@@ -42,11 +42,7 @@ impl Generation {
     /// Makes everything, or says what is wrong with the settings.
     pub fn build(settings: Settings, world: &World) -> Result<Self, String> {
         Ok(Self {
-            pages: Pages::load(
-                &settings.home,
-                &settings.fallback_languages,
-                &settings.duo_styles,
-            )?,
+            pages: Pages::load(&settings.home, &settings.ui)?,
             duo: world.back_ends.duo(&settings)?,
             directory: world.back_ends.directory(&settings)?,
             persistent_ids: world.back_ends.persistent_ids(&settings)?,

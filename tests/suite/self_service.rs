@@ -60,7 +60,7 @@ impl Scene {
         let mut scene = Self::new();
         let (_, page) = scene.sign_in("", ALICE);
         let page = scene.press(&page, "enrol");
-        scene.activate(&page);
+        Scene::activate(&page);
         let page = scene.open(DUO);
         assert!(
             page.body().contains("Your phone is ready"),
@@ -71,7 +71,7 @@ impl Scene {
     }
 
     /// The phone opens the link that stands beside the code.
-    fn activate(&mut self, page: &Page) {
+    fn activate(page: &Page) {
         let links = tags(page.body()).into_iter().filter(|tag| tag.name == "a");
         let mut links = links.filter_map(|link| link.attribute("href"));
         let link = links.find(|href| href.starts_with("https://"));
@@ -174,7 +174,7 @@ fn an_enrolment_is_begun_by_one_click_and_ends_at_the_phone() {
     assert!(!late.body().contains("http-equiv"), "{}", late.body());
     assert!(late.body().contains("Check now"));
 
-    scene.activate(&page);
+    Scene::activate(&page);
     let done = scene.open(DUO);
     assert!(
         done.body().contains("Your phone is ready"),

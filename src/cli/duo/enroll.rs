@@ -86,7 +86,7 @@ impl Enroller<'_> {
         // Whoever cannot keep the record must know it before Duo has a user more.
         let storage = self.open()?;
         let name = self.name_at_duo().await?;
-        let lifetime = self.settings.duo_enrolment_lifetime.as_secs();
+        let lifetime = self.settings.enrolment.lifetime.as_secs();
         let lifetime = u32::try_from(lifetime).unwrap_or(u32::MAX);
         let begun = auth::enroll(self.client, self.application, &name, lifetime, &SystemClock);
         let begun = begun.await.map_err(|error| refused(&name, &error))?;

@@ -26,9 +26,6 @@ pub(in crate::config) const REVOCATION_LISTS: &str = "vestibule.duo.crlFiles";
 /// The origins a callback may be computed from.
 const ORIGINS: &str = "idp.duo.oidc.redirecturl.allowedOrigins";
 
-/// A style sheet for one page is not longer.
-const LONGEST_STYLE: usize = 64 * 1024;
-
 /// The name of the integration of `idp.duo.oidc.*`.
 const DEFAULT: &str = "default";
 
@@ -153,9 +150,7 @@ fn integrations(reader: &mut Reader<'_>) -> BTreeMap<String, Arc<Integration>> {
 /// The default integration's keys: Shibboleth's, and two of ours.
 fn default_key(part: &str) -> String {
     match part {
-        "displayName" | "supportedPrincipals" | "interstitial" | "style" => {
-            format!("vestibule.duo.{part}")
-        }
+        "displayName" | "supportedPrincipals" | "interstitial" => format!("vestibule.duo.{part}"),
         part => format!("idp.duo.oidc.{part}"),
     }
 }
@@ -210,39 +205,6 @@ fn integration(
         interstitial: interstitial?,
         ..Integration::new(name, api_host?, client_id?, secret?)
     })
-}
-
-/// Style sheets by integration. They are served as files of their own, so nothing in them can break
-/// out of a page.
-pub(super) fn styles(reader: &mut Reader<'_>) -> BTreeMap<String, Vec<u8>> {
-    let names = reader.values.names_under("vestibule.duo.integration.");
-    let named = names.into_iter().map(|name| {
-        let key = format!("vestibule.duo.integration.{name}.style");
-        (name, key)
-    });
-    let keys: Vec<_> = named
-        .chain([(DEFAULT.to_owned(), default_key("style"))])
-        .collect();
-    let style = |(name, key): (String, String)| Some((name, style(reader, &key)?));
-    keys.into_iter().filter_map(style).collect()
-}
-
-fn style(reader: &mut Reader<'_>, key: &str) -> Option<Vec<u8>> {
-    let sheet = reader.file(key)?;
-    let text = std::str::from_utf8(&sheet).ok();
-    let whole =
-        text.is_some_and(|text| !text.trim_start().starts_with('<') && !text.contains('\0'));
-    if sheet.len() <= LONGEST_STYLE && whole {
-        return Some(sheet);
-    }
-    let expected = "CSS in UTF-8 of at most 64K";
-    let found = if whole {
-        "a longer file"
-    } else {
-        "a file that is no CSS"
-    };
-    reader.error(key, found, expected, "name a style sheet");
-    None
 }
 
 /// A host, perhaps with a port: nothing that would change the URL it is put into.

@@ -6,6 +6,7 @@ mod audit;
 mod consent;
 mod duo;
 mod duo_apis;
+mod enrolment;
 mod flows;
 mod identity;
 mod keys;
@@ -19,9 +20,9 @@ mod release;
 mod relying_party;
 mod remember;
 mod saml;
-mod self_service;
 mod sql;
 mod transitions;
+mod ui;
 
 pub(super) use duo::{REVOCATION_LISTS as DUO_REVOCATION_LISTS, TRUST as DUO_TRUST};
 pub(super) use keys::FILE as KEY_RING_FILE;
@@ -58,11 +59,9 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
     let consent = consent::read(reader);
     let audit = audit::read(reader);
     let duo_http = duo::http(reader);
-    let duo_self_service = self_service::read(reader, duo_auth_api.as_ref());
-    let duo_enrolment_lifetime = reader.duration("vestibule.duo.enrolmentLifetime");
-    let duo_styles = duo::styles(reader);
+    let enrolment = enrolment::read(reader, duo_auth_api.as_ref());
     let duo_admin_api = duo_apis::admin(reader);
-    let powered_by = reader.flag("vestibule.ui.poweredBy");
+    let ui = ui::read(reader);
     let metadata = metadata::read(reader);
     let described = own_metadata::read(reader);
     let ldap = ldap::directory(reader);
@@ -100,15 +99,12 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
         logging: operation.logging,
         duo_http: duo_http?,
         duo_auth_api,
-        duo_self_service: duo_self_service?,
-        duo_enrolment_lifetime: duo_enrolment_lifetime?,
-        duo_styles,
+        enrolment: enrolment?,
         duo_admin_api,
         metadata: metadata?,
-        powered_by: powered_by?,
         attribute_sources,
         persistent_ids,
-        fallback_languages: reader.list("idp.ui.fallbackLanguages"),
+        ui: ui?,
         fingerprint: reader.raw.fingerprint(),
     })
 }

@@ -10,9 +10,9 @@ idp.duo.oidc.nonbrowser.secretKey = abcdefghijklmnopqrstuvwxyz0123456789ABCD
 
 #[test]
 fn self_service_is_off_and_carefully_on() {
-    assert!(settings(DUO).0.duo_self_service.is_none());
+    assert!(settings(DUO).0.enrolment.self_service.is_none());
     let on = format!("{DUO}{AUTH_API}vestibule.duo.selfService.enabled = true\n");
-    let rules = settings(&on).0.duo_self_service.unwrap();
+    let rules = settings(&on).0.enrolment.self_service.unwrap();
     assert_eq!(rules.first, FirstEnrolment::Never);
     assert_eq!(rules.freshness.as_secs(), 600);
 }
@@ -50,7 +50,7 @@ fn a_style_sheet_is_css_and_not_endless() {
     };
     let sheet = "h1 { color: teal }\n@media (width < 30rem) { h1 { color: navy } }\n";
     let (settings, _) = styled(sheet).unwrap();
-    assert_eq!(settings.duo_styles["default"], sheet.as_bytes());
+    assert_eq!(settings.ui.duo_styles["default"], sheet.as_bytes());
     let long = "h1 {}\n".repeat(20_000);
     for wrong in ["<html>", "a\0b", long.as_str()] {
         let errors = styled(wrong).map(|_| ()).unwrap_err();

@@ -8,6 +8,7 @@ pub mod enrol;
 pub mod sign_in;
 
 use crate::authn::flow::FlowId;
+use crate::authn::result::FactorResult;
 use crate::authn::self_service::Standing;
 use crate::server::conversation::same;
 use crate::server::http::exchange::Exchange;
@@ -46,7 +47,7 @@ impl SignedIn {
         Standing {
             enrolled: duo.is_some(),
             password: password.map(|factor| factor.evidence().at()),
-            duo: duo.and_then(|factor| factor.confirmed_at_duo()),
+            duo: duo.and_then(FactorResult::confirmed_at_duo),
         }
     }
 }

@@ -369,7 +369,7 @@ fn render(exchange: &Exchange, page: &Page) -> String {
         accept_language: exchange.accept_language(),
         transaction: page.transaction.as_deref(),
         service: page.service.as_ref(),
-        powered_by: exchange.generation.settings.powered_by,
+        powered_by: exchange.generation.settings.ui.powered_by,
     };
     let rendered = exchange.generation.pages.render(&page.view, &frame);
     rendered.unwrap_or_else(|error| {

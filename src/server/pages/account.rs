@@ -100,8 +100,24 @@ pub struct EnrolmentView {
     pub refresh: Option<String>,
 }
 
-/// With everything on it.
-pub(super) fn sample() -> View {
+/// One of each page, with everything on it.
+pub(super) fn samples() -> Vec<View> {
+    let waiting = EnrolmentView {
+        qr: Some(String::new()),
+        refresh: Some(String::new()),
+        ..EnrolmentView::default()
+    };
+    let sign_in = String::new();
+    let problem = Some(String::new());
+    vec![
+        account(),
+        View::Enrolment(waiting),
+        View::Enrolment(EnrolmentView::default()),
+        View::SignInFirst { sign_in, problem },
+    ]
+}
+
+fn account() -> View {
     View::Account(AccountView {
         action: String::new(),
         csrf: String::new(),

@@ -8,6 +8,7 @@ pub mod messages;
 pub mod qr;
 
 use crate::attribute::Attribute;
+use crate::config::settings::UiSettings;
 use crate::server::world::hex;
 use account::{AccountView, EnrolmentView};
 use messages::{Language, Messages};
@@ -306,16 +307,10 @@ impl View {
 
 impl Pages {
     /// Compiles the templates of `views/` over the built-in ones and renders each once.
-    ///
-    /// `styles` are style sheets of Duo integrations.
-    pub fn load(
-        home: &Path,
-        fallback_languages: &[String],
-        styles: &BTreeMap<String, Vec<u8>>,
-    ) -> Result<Self, String> {
+    pub fn load(home: &Path, ui: &UiSettings) -> Result<Self, String> {
         let views = home.join("views");
         let mut assets = assets(&views.join("static"))?;
-        let styles = styles.iter().filter_map(|(integration, octets)| {
+        let styles = ui.duo_styles.iter().filter_map(|(integration, octets)| {
             let name = style_name(integration);
             let asset = asset(&name, octets.clone())?;
             Some((name, asset))
@@ -323,7 +318,7 @@ impl Pages {
         assets.extend(styles);
         let pages = Self {
             environment: environment(&views)?,
-            messages: Messages::load(&home.join("messages"), fallback_languages)?,
+            messages: Messages::load(&home.join("messages"), &ui.fallback_languages)?,
             assets_version: version(&assets),
             assets,
         };
@@ -533,7 +528,7 @@ fn samples() -> Vec<View> {
             remember: problem.map(|_| true),
         })
     };
-    vec![
+    let views = vec![
         login(None),
         login(Some("refused")),
         View::ExpiringPassword(ExpiringPasswordView {
@@ -560,17 +555,6 @@ fn samples() -> Vec<View> {
             action: String::new(),
             csrf: String::new(),
         },
-        account::sample(),
-        View::Enrolment(EnrolmentView {
-            qr: Some(String::new()),
-            refresh: Some(String::new()),
-            ..EnrolmentView::default()
-        }),
-        View::Enrolment(EnrolmentView::default()),
-        View::SignInFirst {
-            sign_in: String::new(),
-            problem: Some(String::new()),
-        },
         View::Expired {},
         View::Respond {
             destination: String::new(),
@@ -578,7 +562,8 @@ fn samples() -> Vec<View> {
             message: String::new(),
             relay_state: Some(String::new()),
         },
-    ]
+    ];
+    views.into_iter().chain(account::samples()).collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 use super::*;
 
 fn pages() -> Pages {
-    Pages::load(Path::new("/nonexistent"), &[], &BTreeMap::new()).unwrap()
+    Pages::load(Path::new("/nonexistent"), &UiSettings::default()).unwrap()
 }
 
 fn frame<'a>(service: Option<&'a ServiceView>, language: &'a str) -> Frame<'a> {
@@ -123,7 +123,7 @@ fn an_operators_template_replaces_ours_and_a_broken_one_is_refused() {
     .unwrap();
     std::fs::write(views.join("static/logo.svg"), "<svg/>").unwrap();
     std::fs::write(views.join("static/secret.txt"), "secret").unwrap();
-    let pages = Pages::load(home.path(), &[], &BTreeMap::new()).unwrap();
+    let pages = Pages::load(home.path(), &UiSettings::default()).unwrap();
     let html = pages.render(&View::Expired {}, &frame(None, "")).unwrap();
     assert_eq!(html, "<p>This sign-in is no longer valid</p>");
     assert!(pages.asset("logo.svg").is_some());
@@ -132,7 +132,7 @@ fn an_operators_template_replaces_ours_and_a_broken_one_is_refused() {
 
     for broken in ["{% if %}", "{% for x in range(10000000) %}x{% endfor %}"] {
         std::fs::write(views.join("expired.html"), broken).unwrap();
-        let error = Pages::load(home.path(), &[], &BTreeMap::new()).unwrap_err();
+        let error = Pages::load(home.path(), &UiSettings::default()).unwrap_err();
         assert!(error.starts_with("views/expired.html: "), "{error}");
     }
 }

@@ -39,7 +39,7 @@ impl<'e> Service<'e> {
         let settings = &exchange.generation.settings;
         Some(Self {
             exchange,
-            rules: settings.duo_self_service.as_ref()?,
+            rules: settings.enrolment.self_service.as_ref()?,
             application: &settings.duo_auth_api.as_ref()?.integration,
         })
     }
@@ -71,16 +71,6 @@ impl<'e> Service<'e> {
             records.extend(self.users(integration).of(&user.username).await?);
         }
         Ok(records)
-    }
-
-    /// What is proved now, and whether there is anything to protect.
-    pub(super) fn standing(&self, user: &SignedIn, records: &[DuoUser]) -> Standing {
-        let standing = user.standing();
-        let known = records.iter().any(|record| !record.broken);
-        Standing {
-            enrolled: standing.enrolled || known,
-            ..standing
-        }
     }
 
     /// One line of what was changed, in Duo's trail.
@@ -178,7 +168,7 @@ impl<'e> Service<'e> {
     /// S42: what protects the account goes only with a fresh proof of it; what Duo does not know any
     /// more protects nothing.
     async fn remove(&self, user: &SignedIn, record: &DuoUser) -> Result<Option<Notice>, Fault> {
-        let standing = self.standing(user, std::slice::from_ref(record));
+        let standing = standing(user, std::slice::from_ref(record));
         if !record.broken && self.rules.may_remove(&standing, self.exchange.now).is_err() {
             return Ok(Some((StatusCode::FORBIDDEN, "needs-duo")));
         }
@@ -190,7 +180,7 @@ impl<'e> Service<'e> {
         Ok(None)
     }
 
-    fn user_view(&self, record: DuoUser, used: Option<jiff::Timestamp>) -> DuoUserView {
+    fn user_view(&self, record: DuoUser, last_used: Option<jiff::Timestamp>) -> DuoUserView {
         DuoUserView {
             lookable: record.integration == self.integration(),
             name: self.display_name(&record.integration),
@@ -198,9 +188,19 @@ impl<'e> Service<'e> {
             label: record.label,
             added: day(record.added),
             confirmed: record.confirmed.map(day),
-            last_used: used.map(day),
+            last_used: last_used.map(day),
             broken: record.broken,
         }
+    }
+}
+
+/// What is proved now, and whether there is anything to protect.
+pub(super) fn standing(user: &SignedIn, records: &[DuoUser]) -> Standing {
+    let standing = user.standing();
+    let known = records.iter().any(|record| !record.broken);
+    Standing {
+        enrolled: standing.enrolled || known,
+        ..standing
     }
 }
 
@@ -234,12 +234,12 @@ pub(super) async fn view(
         return Ok(None);
     };
     let records = service.records(user).await?;
-    let standing = service.standing(user, &records);
-    let uses = DuoUses(&*exchange.app.storage).of(&user.username).await?;
+    let standing = standing(user, &records);
+    let last = DuoUses(&*exchange.app.storage).of(&user.username).await?;
     let enrol = service.rules.may_enrol(&standing, exchange.now);
     let users = records.into_iter().map(|record| {
-        let used = uses.get(&record.integration).copied();
-        service.user_view(record, used)
+        let last_used = last.get(&record.integration).copied();
+        service.user_view(record, last_used)
     });
     Ok(Some(DuoAccountView {
         action: exchange.generation.path(DUO),
@@ -263,7 +263,14 @@ pub(super) fn needs(needs: Needs) -> &'static str {
 impl Visit<'_> {
     /// Notes when the user confirmed with Duo, where the account page will show it.
     pub(in crate::server::http) async fn note_use(&self, success: &Success) {
-        if self.exchange.generation.settings.duo_self_service.is_none() {
+        if self
+            .exchange
+            .generation
+            .settings
+            .enrolment
+            .self_service
+            .is_none()
+        {
             return;
         }
         let factors = success.result.factors().values();

@@ -1,7 +1,7 @@
 //! Enrolment with Duo: begun by one click, shown until it ends. The page refreshes itself for a
 //! while and has a button, so that it works without JavaScript; looking never enrols again.
 
-use super::duo::{Service, needs, off};
+use super::duo::{Service, needs, off, standing};
 use super::{DUO, PATH, SignedIn, page, signed_in};
 use crate::authn::rules::DuoUsername;
 use crate::duo::auth_api::{EnrolStatus, Enrolment};
@@ -27,7 +27,7 @@ const REFRESHES: u32 = 60;
 pub(super) async fn begin(service: &Service<'_>, user: &SignedIn) -> Result<Reply, Fault> {
     let exchange = service.exchange;
     let records = service.records(user).await?;
-    let standing = service.standing(user, &records);
+    let standing = standing(user, &records);
     if let Err(missing) = service.rules.may_enrol(&standing, exchange.now) {
         return page(exchange, user, StatusCode::FORBIDDEN, Some(needs(missing))).await;
     }
@@ -94,7 +94,7 @@ impl Service<'_> {
             return Progress::Over(Ending::Refused);
         };
         let duo = &*self.exchange.generation.duo;
-        let lifetime = self.exchange.generation.settings.duo_enrolment_lifetime;
+        let lifetime = self.exchange.generation.settings.enrolment.lifetime;
         let lifetime = u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX);
         let begun = duo_auth::enroll(duo, self.application, &name, lifetime, &*world.clock).await;
         match begun {
