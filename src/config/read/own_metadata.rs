@@ -8,35 +8,32 @@ use url::Url;
 const LOGO: &str = "vestibule.ui.logo";
 const ERROR_URL: &str = "vestibule.errorURL";
 
-pub(super) fn read(reader: &mut Reader<'_>) -> Option<OwnMetadata> {
-    let error_url = error_url(reader);
+pub(super) fn read(reader: &mut Reader<'_>) -> OwnMetadata {
     let ui = OwnUi {
         description: reader.text("vestibule.ui.description"),
         information_url: web_address(reader, "vestibule.ui.informationURL"),
         privacy_statement_url: web_address(reader, "vestibule.ui.privacyStatementURL"),
         logos: logo(reader).into_iter().collect(),
     };
-    Some(OwnMetadata {
+    OwnMetadata {
         display_name: reader.text("vestibule.ui.displayName"),
         ui,
-        error_url: error_url?,
+        error_url: error_url(reader),
         category_support: uris(reader, "vestibule.entityCategorySupport"),
         assurance: uris(reader, "vestibule.assuranceCertification"),
         organization: organization(reader),
         contacts: contacts(reader),
         ..OwnMetadata::default()
-    })
+    }
 }
 
 /// `none` leaves the attribute out.
-fn error_url(reader: &mut Reader<'_>) -> Option<Option<String>> {
-    let text = reader.text(ERROR_URL);
-    if text.as_deref() == Some("none") {
-        return Some(None);
+fn error_url(reader: &mut Reader<'_>) -> Option<String> {
+    let left_out = reader.text(ERROR_URL).as_deref() == Some("none");
+    if left_out {
+        return None;
     }
-    reader.parsed(ERROR_URL, |text| {
-        is_web_address(text).then(|| Some(text.to_owned()))
-    })
+    web_address(reader, ERROR_URL)
 }
 
 fn uris(reader: &mut Reader<'_>, key: &str) -> Vec<String> {

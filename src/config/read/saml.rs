@@ -24,24 +24,27 @@ pub(super) fn encryption(reader: &mut Reader<'_>) -> Option<EncryptionSettings> 
 }
 
 /// `idp.artifact.*`: the index of our resolution service, if we have one.
-pub(super) fn artifact(reader: &mut Reader<'_>) -> Option<Option<u16>> {
+#[derive(Clone, Copy)]
+pub(super) struct ArtifactIndex(pub(super) Option<u16>);
+
+pub(super) fn artifact(reader: &mut Reader<'_>) -> Option<ArtifactIndex> {
     let enabled = reader.flag("idp.artifact.enabled");
     let index = reader.count("idp.artifact.endpointIndex");
-    Some(enabled?.then_some(index?))
+    Some(ArtifactIndex(enabled?.then_some(index?)))
 }
 
 /// Without a base URL there are no destinations; that is then reported elsewhere.
 pub(super) fn acceptance(
     reader: &mut Reader<'_>,
     base_url: Option<&BaseUrl>,
-    (ecp, artifact): (Option<bool>, Option<Option<u16>>),
+    (ecp, artifact): (Option<bool>, Option<ArtifactIndex>),
 ) -> Option<Acceptance> {
     let clock_skew = reader.duration("idp.policy.clockSkew");
     let message_lifetime = reader.duration("idp.policy.messageLifetime");
     let require_signed = reader.flag("vestibule.saml.requireSignedRequests");
     let base = &base_url?.url;
     let ecp = ecp?.then_some(ECP_ENDPOINT);
-    let resolution = artifact?.map(|_| ARTIFACT_ENDPOINT);
+    let resolution = artifact?.0.map(|_| ARTIFACT_ENDPOINT);
     let destinations = SSO_ENDPOINTS
         .into_iter()
         .chain(ecp)

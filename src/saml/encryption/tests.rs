@@ -140,12 +140,12 @@ fn every_digest_of_oaep_is_understood_by_both_its_names() {
         (new, d1 + m256.as_str(), sha1, sha256),
     ] {
         let content_key = [5; 16];
-        let mut wrapper = Encrypter::new(&key).unwrap();
-        wrapper.set_rsa_padding(Padding::PKCS1_OAEP).unwrap();
-        wrapper.set_rsa_oaep_md(digest).unwrap();
-        wrapper.set_rsa_mgf1_md(mask).unwrap();
-        let mut wrapped = vec![0; wrapper.encrypt_len(&content_key).unwrap()];
-        let length = wrapper.encrypt(&content_key, &mut wrapped).unwrap();
+        let mut oaep = Encrypter::new(&key).unwrap();
+        oaep.set_rsa_padding(Padding::PKCS1_OAEP).unwrap();
+        oaep.set_rsa_oaep_md(digest).unwrap();
+        oaep.set_rsa_mgf1_md(mask).unwrap();
+        let mut wrapped = vec![0; oaep.encrypt_len(&content_key).unwrap()];
+        let length = oaep.encrypt(&content_key, &mut wrapped).unwrap();
         let (iv, mut tag) = ([6; 12], [0; 16]);
         let cipher = Cipher::aes_128_gcm();
         let content = CONTENT.as_bytes();
