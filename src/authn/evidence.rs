@@ -247,11 +247,6 @@ impl EvidenceTable {
         };
         of(&self.factors, &evidence.factor).min(of(&self.reasons, &evidence.reason))
     }
-
-    /// Whether both the factor and the reason are known; if not, an alarm metric is raised.
-    pub fn knows(&self, evidence: &DuoVerified) -> bool {
-        self.factors.contains_key(&evidence.factor) && self.reasons.contains_key(&evidence.reason)
-    }
 }
 
 #[cfg(test)]

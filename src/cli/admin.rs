@@ -2,7 +2,7 @@
 
 use crate::config::settings::Settings;
 use crate::server::back_end::duo::install_tls_provider;
-use crate::server::http::admin_reload::HEADER;
+use crate::server::http::admin::HEADER;
 use serde_json::Value;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -28,7 +28,7 @@ pub(super) fn reload(settings: &Settings) -> Reload {
         .build();
     let runtime = runtime.expect("a runtime on this thread needs nothing but memory");
     runtime.block_on(async {
-        let asked = match (endpoint(settings, "reload"), client()) {
+        let asked = match (endpoint(settings, "/admin/reload"), client()) {
             (Ok(url), Ok(client)) => client.post(url).header(HEADER, "1").send().await,
             _ => return Reload::NotRunning,
         };
@@ -50,9 +50,77 @@ pub(super) fn reload(settings: &Settings) -> Reload {
     })
 }
 
+/// What the server answered.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: reqwest::StatusCode,
+    pub(super) body: String,
+}
+
+impl Answer {
+    /// The document of a success.
+    pub(super) fn document(&self) -> Result<Value, String> {
+        if !self.status.is_success() {
+            return Err(format!("the server answered {}", self.status));
+        }
+        self.value()
+    }
+
+    /// The document, whatever the status says.
+    pub(super) fn value(&self) -> Result<Value, String> {
+        let value = serde_json::from_str(&self.body);
+        value.map_err(|_| "the server's answer cannot be read".to_owned())
+    }
+}
+
+/// Parameters of a request, by name.
+type Parameters<'a> = &'a [(&'a str, &'a str)];
+
+/// Asks for a document below the base URL.
+pub(super) fn get(
+    settings: &Settings,
+    path: &str,
+    parameters: Parameters<'_>,
+) -> Result<Answer, String> {
+    let mut url = endpoint(settings, path)?;
+    if !parameters.is_empty() {
+        url.query_pairs_mut().extend_pairs(parameters);
+    }
+    ask(reqwest::Method::GET, url, String::new())
+}
+
+/// Tells the server to do something.
+pub(super) fn post(
+    settings: &Settings,
+    path: &str,
+    parameters: Parameters<'_>,
+) -> Result<Answer, String> {
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    let body = form.extend_pairs(parameters).finish();
+    ask(reqwest::Method::POST, endpoint(settings, path)?, body)
+}
+
+fn ask(method: reqwest::Method, url: url::Url, body: String) -> Result<Answer, String> {
+    let client = client()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime on this thread needs nothing but memory");
+    runtime.block_on(async {
+        let request = client.request(method, url).header(HEADER, "1").body(body);
+        let answer = request.send().await;
+        let answer =
+            answer.map_err(|_| "no server of this home answers on its loopback address")?;
+        let status = answer.status();
+        let body = answer.text().await;
+        let body = body.map_err(|_| "the server's answer cannot be read")?;
+        Ok(Answer { status, body })
+    })
+}
+
 /// Whoever answers on this machine's loopback address is the server itself: its certificate, made
 /// out to the public name, proves nothing more here.
-pub(super) fn client() -> Result<reqwest::Client, String> {
+fn client() -> Result<reqwest::Client, String> {
     install_tls_provider();
     reqwest::Client::builder()
         .timeout(PATIENCE)
@@ -62,8 +130,8 @@ pub(super) fn client() -> Result<reqwest::Client, String> {
         .map_err(|_| "no HTTP client can be made".to_owned())
 }
 
-/// The address of `/admin/...`.
-pub(super) fn endpoint(settings: &Settings, below: &str) -> Result<url::Url, String> {
+/// The address of a path below the base URL.
+fn endpoint(settings: &Settings, below: &str) -> Result<url::Url, String> {
     let loopback = settings.http.listen.iter().find_map(|address| {
         let ip = address.ip();
         let own = match ip {
@@ -80,6 +148,6 @@ pub(super) fn endpoint(settings: &Settings, below: &str) -> Result<url::Url, Str
         None => "http",
     };
     let path = &settings.base_url.path;
-    url::Url::parse(&format!("{scheme}://{address}{path}/admin/{below}"))
+    url::Url::parse(&format!("{scheme}://{address}{path}{below}"))
         .map_err(|_| "vestibule.baseURL has a path that cannot be asked for".to_owned())
 }

@@ -1,5 +1,7 @@
 //! `vestibule check`: everything that can be known before a login.
 
+mod online;
+
 use crate::cli::{Context, EXIT_CONFIG, EXIT_FOUND, say};
 use crate::config;
 use crate::config::error::ConfigError;
@@ -15,17 +17,21 @@ use openssl::x509::X509;
 use std::fs;
 use std::process::ExitCode;
 
-/// Nothing to say.
+/// How far to look.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Ask what a login needs as well: Duo and its clock, directories, metadata, the store.
+    #[arg(long)]
+    online: bool,
+}
 
 /// A certificate that ends within this many days is worth a warning.
 const EXPIRY_WARNING_DAYS: i32 = 30;
 
 /// Prints every finding; errors of the configuration end with 78, others with 1.
-pub fn run(context: &Context, _args: &Args) -> ExitCode {
+pub fn run(context: &Context, args: &Args) -> ExitCode {
     let raw = crate::server::load::read(&context.home);
-    let (findings, facts, code) = match config::check(&raw) {
+    let (findings, facts, probes, code) = match config::check(&raw) {
         Ok((settings, mut findings)) => {
             let (metadata, entities) = relying_parties(&settings);
             findings.extend(certificates(&settings));
@@ -33,15 +39,19 @@ pub fn run(context: &Context, _args: &Args) -> ExitCode {
             findings.extend(duo_roots(&settings));
             findings.extend(exceptions(&settings, SystemClock.now()));
             findings.extend(metadata);
-            let found = findings.iter().any(ConfigError::is_error);
+            let asked = args.online.then(|| online::probe(&settings, context.json));
+            let probes = asked.unwrap_or_default();
+            let found =
+                findings.iter().any(ConfigError::is_error) || probes.iter().any(|probe| !probe.ok);
             let code = if found { EXIT_FOUND } else { 0 };
-            (findings, facts(&settings, entities), code)
+            (findings, facts(&settings, entities), probes, code)
         }
-        Err(findings) => (findings, Vec::new(), EXIT_CONFIG),
+        Err(findings) => (findings, Vec::new(), Vec::new(), EXIT_CONFIG),
     };
     if context.json {
-        print_json(&findings, &facts, code);
+        print_json((&findings, &facts, &probes), code);
     } else {
+        online::print(&probes);
         print(&findings, &facts);
     }
     ExitCode::from(code)
@@ -123,12 +133,14 @@ fn print(findings: &[ConfigError], facts: &Facts) {
     say(&format!("{errors} errors, {warnings} warnings"));
 }
 
-fn print_json(findings: &[ConfigError], facts: &Facts, code: u8) {
+fn print_json((findings, facts, probes): (&[ConfigError], &Facts, &[online::Probe]), code: u8) {
     let facts: serde_json::Map<String, serde_json::Value> = facts
         .iter()
         .map(|(name, value)| (name.replace(' ', "_"), value.clone().into()))
         .collect();
-    let report = serde_json::json!({ "ok": code == 0, "findings": findings, "facts": facts });
+    let report = serde_json::json!({
+        "ok": code == 0, "findings": findings, "facts": facts, "online": probes,
+    });
     say(&report.to_string());
 }
 

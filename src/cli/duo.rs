@@ -2,9 +2,9 @@
 
 mod enroll;
 mod import;
-mod ping;
+pub(super) mod ping;
 mod simulate;
-mod status;
+pub(super) mod status;
 
 use crate::cli::{Context, EXIT_CONFIG, say_error};
 use crate::config::settings::Settings;

@@ -7,16 +7,19 @@ mod admin;
 pub mod check;
 mod credentials;
 pub mod demo;
+pub mod drill;
 pub mod duo;
 pub mod init;
 pub mod key;
 pub mod metadata;
 pub mod policy;
 mod private_file;
+pub mod reload;
 pub mod remembered;
 pub mod resolve;
 pub mod sealer;
 pub mod serve;
+pub mod status;
 pub mod user;
 
 use crate::config::error::ConfigError;
@@ -72,6 +75,10 @@ enum Command {
     Check(check::Args),
     /// Runs the identity provider of the home.
     Serve(serve::Args),
+    /// Says how the running server is, and what happened since it started.
+    Status(status::Args),
+    /// Makes the running server read its configuration again.
+    Reload(reload::Args),
     /// Prints the identity provider's own metadata.
     Metadata(metadata::Args),
     /// Says which attributes and NameID a relying party would get of a user, and why.
@@ -82,6 +89,8 @@ enum Command {
     Sealer(sealer::Args),
     /// Works on the policy: its tests.
     Policy(policy::Args),
+    /// Rehearses what may happen one day: what each relying party gets while Duo is away.
+    Drill(drill::Args),
     /// Lists and revokes the browsers in which Duo is not asked again.
     Remembered(remembered::Args),
     /// Keeps the htpasswd file.
@@ -98,11 +107,14 @@ pub fn run() -> ExitCode {
         Command::Init(args) => init::run(&context, &args),
         Command::Serve(args) => serve::run(&context, &args),
         Command::Check(args) => check::run(&context, &args),
+        Command::Status(args) => status::run(&context, &args),
+        Command::Reload(args) => reload::run(&context, &args),
         Command::Metadata(args) => metadata::run(&context, &args),
         Command::Resolve(args) => resolve::run(&context, &args),
         Command::Key(args) => key::run(&context, &args),
         Command::Sealer(args) => sealer::run(&context, &args),
         Command::Policy(args) => policy::run(&context, &args),
+        Command::Drill(args) => drill::run(&context, &args),
         Command::Remembered(args) => remembered::run(&context, &args),
         Command::User(args) => user::run(&context, args),
         Command::Duo(args) => duo::run(&context, *args),

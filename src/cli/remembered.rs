@@ -1,12 +1,13 @@
-//! `vestibule remembered`: lists and revokes users' remembered browsers. The running server holds
-//! the store, so it is asked, over its loopback address.
+//! `vestibule remembered`: lists and revokes users' remembered browsers.
 
 use crate::cli::{Context, EXIT_FOUND, admin, say, say_error};
 use crate::config::settings::Settings;
-use crate::server::http::admin_reload::HEADER;
 use clap::Subcommand;
 use serde_json::Value;
 use std::process::ExitCode;
+
+/// Where the server keeps them.
+const PATH: &str = "/admin/remembered";
 
 /// What to do with them.
 #[derive(Debug, clap::Args)]
@@ -50,11 +51,7 @@ pub fn run(context: &Context, args: &Args) -> ExitCode {
         Ok(settings) => settings,
         Err(code) => return code,
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime on this thread needs nothing but memory");
-    match runtime.block_on(ask(&settings, &args.action)) {
+    match ask(&settings, &args.action) {
         Ok(answer) => print(&answer, context.json),
         Err(reason) => {
             say_error(&format!("vestibule remembered: {reason}"));
@@ -63,33 +60,18 @@ pub fn run(context: &Context, args: &Args) -> ExitCode {
     }
 }
 
-async fn ask(settings: &Settings, action: &Action) -> Result<Value, String> {
-    let url = admin::endpoint(settings, "remembered")?;
-    let client = admin::client()?;
-    let request = match action {
-        Action::List { user } => client.get(with(url, &[("user", user)])),
+fn ask(settings: &Settings, action: &Action) -> Result<Value, String> {
+    let answer = match action {
+        Action::List { user } => admin::get(settings, PATH, &[("user", user)]),
         Action::Revoke { user, which } => {
             let which = match &which.id {
                 Some(id) => ("id", id.as_str()),
                 None => ("all", "true"),
             };
-            let form = with(url.clone(), &[("user", user), which]);
-            let body = form.query().unwrap_or_default().to_owned();
-            client.post(url).body(body)
+            admin::post(settings, PATH, &[("user", user), which])
         }
     };
-    let answer = request.header(HEADER, "1").send().await;
-    let answer = answer.map_err(|_| "no server of this home answers on its loopback address")?;
-    if !answer.status().is_success() {
-        return Err(format!("the server answered {}", answer.status()));
-    }
-    let answer = answer.json().await;
-    answer.map_err(|_| "the server's answer cannot be read".to_owned())
-}
-
-fn with(mut url: url::Url, parameters: &[(&str, &str)]) -> url::Url {
-    url.query_pairs_mut().extend_pairs(parameters);
-    url
+    answer?.document()
 }
 
 fn print(answer: &Value, json: bool) -> ExitCode {

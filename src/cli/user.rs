@@ -1,6 +1,8 @@
 //! `vestibule user`: keeps the htpasswd file. It is replaced whole, so that a server that reads
 //! it meanwhile sees the old file or the new one.
 
+mod throttled;
+
 use crate::cli::{Context, EXIT_FOUND, private_file, say, say_error};
 use crate::server::world::{Random as _, SystemRandom};
 use argon2::Argon2;
@@ -33,6 +35,13 @@ enum Action {
     },
     /// Lists the users.
     List,
+    /// Lists the accounts at which too many passwords failed, as the running server knows them.
+    Throttled,
+    /// Forgets the failed passwords of an account, in the running server.
+    Unlock {
+        /// The user's name.
+        name: String,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -59,6 +68,14 @@ enum Hash {
 
 /// Edits or lists the htpasswd file of the home.
 pub fn run(context: &Context, args: Args) -> ExitCode {
+    match args.action {
+        Action::Throttled => throttled::list(context),
+        Action::Unlock { name } => throttled::unlock(context, &name),
+        action => edit(context, action),
+    }
+}
+
+fn edit(context: &Context, action: Action) -> ExitCode {
     let raw = crate::server::load::read(&context.home);
     if !Path::new(&raw.home).join("conf").is_dir() {
         crate::cli::complain(&raw.unreadable);
@@ -67,13 +84,14 @@ pub fn run(context: &Context, args: Args) -> ExitCode {
     let file = Htpasswd {
         path: crate::config::htpasswd(&raw),
     };
-    let done = match args.action {
+    let done = match action {
         Action::List => file.names().map(|names| list(context, &names)),
         Action::Add(password) => set(context, &file, &password, Presence::Absent),
         Action::Passwd(password) => set(context, &file, &password, Presence::Present),
         Action::Remove { name } => file
             .replace(&name, None, Presence::Present)
             .map(|()| tell(context, "removed", &name)),
+        Action::Throttled | Action::Unlock { .. } => Ok(()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -256,6 +256,40 @@ pub struct PasswordSettings {
     pub expiry_notice: Duration,
     /// `vestibule.password.changeURL`: where people change their passwords.
     pub change_url: Option<String>,
+    /// `vestibule.password.throttle.*`
+    pub throttle: ThrottleSettings,
+}
+
+/// How guessing passwords is slowed.
+#[derive(Clone, Debug)]
+pub struct ThrottleSettings {
+    /// `.mode`
+    pub mode: ThrottleMode,
+    /// `.interval` (PT5M): in which failures are forgotten.
+    pub interval: Duration,
+    /// `.attempts` (5): failures at one account from one network.
+    pub attempts: u32,
+    /// `.account` (50): failures at one account from anywhere.
+    pub account: u32,
+    /// `.network` (200): failures from one network.
+    pub network: u32,
+    /// `.everyone` (2000): failures of everybody, beyond which the other limits shrink.
+    pub everyone: u32,
+    /// `.lockDuration` (PT5M), where the mode is lock.
+    pub lock: Duration,
+    /// `.exemptNetworks`: networks with too many people behind one address.
+    pub exempt: Vec<IpNet>,
+}
+
+/// What happens to an account with too many failures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ThrottleMode {
+    /// Nothing.
+    Off,
+    /// One attempt goes through now and then.
+    Slow,
+    /// None goes through from that network for a time.
+    Lock,
 }
 
 /// Process logs.

@@ -6,7 +6,7 @@
 
 mod login;
 
-pub use login::{LOGINS, run_logins};
+pub use login::{Drilled, Effect, LOGINS, Rehearsed, Situation, drill, run_logins};
 
 use crate::authn::facts::{FactKey, FactValue, RelyingPartyFacts, RequestFacts};
 use crate::authn::flow::FlowId;

@@ -8,6 +8,7 @@ use crate::server::storage::memory::Memory;
 use crate::server::storage::redb::Redb;
 use crate::server::storage::sealed::Sealed;
 use crate::server::storage::{Storage, StorageError};
+use crate::server::throttle::Throttle;
 use crate::server::world::{Clock, World};
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
@@ -27,6 +28,8 @@ pub struct App {
     pub storage: Arc<dyn Storage>,
     /// Requests seen.
     pub replay: ReplayCache,
+    /// Failed passwords.
+    pub throttle: Throttle,
     /// Relying parties.
     pub metadata: Arc<Metadata>,
     /// When it started.
@@ -48,6 +51,7 @@ impl App {
             generation: ArcSwap::from_pointee(Generation::build(settings, &world)?),
             replay: ReplayCache::new(REPLAY_RECORDS),
             started: world.now(),
+            throttle: Throttle::new(Arc::<Sealed>::clone(&sealed), &world),
             storage: Arc::<Sealed>::clone(&sealed),
             sealed,
             world,

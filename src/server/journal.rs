@@ -60,7 +60,9 @@ impl Journal<'_> {
     ) -> Written {
         let exchange = self.exchange(Some(session));
         let fields = audit::sso_success(&exchange, &asked.request, success, issued);
-        self.sso(&fields)
+        self.sso(&fields)?;
+        self.world.counters.success(success);
+        Ok(())
     }
 
     /// Somebody signed in to a page of ours.
@@ -71,6 +73,7 @@ impl Journal<'_> {
 
     /// A login failed, was cancelled or abandoned; `answered` is what the relying party is told.
     pub fn failure(&self, asked: &Asked, failure: &Failure, answered: Option<&Status>) -> Written {
+        self.world.counters.failure(failure);
         let exchange = self.exchange(None);
         self.sso(&audit::sso_failure(
             &exchange,
@@ -82,6 +85,7 @@ impl Journal<'_> {
 
     /// A request was refused with an answer to its relying party.
     pub fn refusal(&self, refusal: &RelyingPartyRefusal, inbound: Binding) -> Written {
+        self.world.counters.refused_to_relying_party();
         let exchange = self.exchange(None);
         self.sso(&audit::sso_refusal(&exchange, refusal, inbound))
     }
@@ -95,6 +99,7 @@ impl Journal<'_> {
             issuer = ?refusal.claimed_issuer.as_deref().unwrap_or_default(),
             "request refused"
         );
+        self.world.counters.refused_to_user();
         let exchange = self.exchange(None);
         self.sso(&audit::sso_local(&exchange, refusal, inbound))
     }
@@ -103,8 +108,7 @@ impl Journal<'_> {
     pub fn consent(&self, asked: &Asked, answer: &ConsentAnswer<'_>) -> Written {
         let exchange = self.exchange(None);
         let fields = audit::consent(&exchange, &asked.request.issuer, answer);
-        let line = self.settings.audit.consent.line(&fields);
-        self.world.audit.write(Category::Consent, line)
+        self.keep(Category::Consent, self.settings.audit.consent.line(&fields))
     }
 
     /// What a step of a login left to remember. These lines tell of factors; the login's own line
@@ -125,6 +129,7 @@ impl Journal<'_> {
                         validator,
                     };
                     let fields = audit::password(&exchange, &asked.request, &check);
+                    self.world.counters.password(outcome);
                     self.write(Category::Password, &fields);
                 }
                 Record::Note(line) => tracing::info!(
@@ -139,7 +144,17 @@ impl Journal<'_> {
                 ),
                 Record::Duo(record) => {
                     let fields = audit::duo(&exchange, &asked.request.issuer, record);
+                    self.world.counters.duo(record);
                     self.write(Category::Duo, &fields);
+                }
+                Record::Unknown(what, word) => {
+                    self.world.counters.unknown(*what);
+                    tracing::error!(
+                        transaction = self.who.transaction,
+                        what = what.as_str(),
+                        ?word,
+                        "Duo named something that vestibule.duo.evidence.* does not know; it claims nothing"
+                    );
                 }
             }
         }
@@ -165,8 +180,7 @@ impl Journal<'_> {
     }
 
     fn sso(&self, fields: &audit::Fields<'_>) -> Written {
-        let line = self.settings.audit.sso.line(fields);
-        self.world.audit.write(Category::Sso, line)
+        self.keep(Category::Sso, self.settings.audit.sso.line(fields))
     }
 
     fn write(&self, category: Category, fields: &audit::Fields<'_>) {
@@ -178,13 +192,13 @@ impl Journal<'_> {
             Category::Sso | Category::Logout => Some(&audit.sso),
         };
         let Some(format) = format else { return };
-        if self
-            .world
-            .audit
-            .write(category, format.line(fields))
-            .is_err()
-        {
+        if self.keep(category, format.line(fields)).is_err() {
             tracing::error!(?category, "an audit line could not be written");
         }
+    }
+
+    fn keep(&self, category: Category, line: String) -> Written {
+        let written = self.world.audit.write(category, line);
+        written.inspect_err(|_| self.world.counters.unwritten())
     }
 }

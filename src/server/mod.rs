@@ -9,6 +9,7 @@ pub mod artifacts;
 pub mod back_end;
 pub mod consents;
 pub mod conversation;
+pub mod counters;
 pub mod duo_enrolments;
 pub mod duo_starts;
 pub mod duo_users;
@@ -27,6 +28,7 @@ pub mod replay;
 pub mod session;
 pub mod storage;
 pub mod sweep;
+pub mod throttle;
 pub mod world;
 
 use crate::config::settings::{Settings, TlsFiles};

@@ -11,6 +11,7 @@ use crate::server::back_end::duo::guard::GuardedDuoClient;
 use crate::server::back_end::ldap::LdapDirectory;
 use crate::server::back_end::sql::{SqlDirectory, SqlPersistentIds};
 use crate::server::back_end::{Directory, DuoClient, PersistentIds};
+use crate::server::counters::Counters;
 use crate::server::logs::AuditFiles;
 use jiff::Timestamp;
 use std::fmt;
@@ -80,6 +81,8 @@ pub struct World {
     pub audit: Arc<dyn AuditSink>,
     /// Duo and the directory.
     pub back_ends: Arc<dyn BackEnds>,
+    /// What happened, counted.
+    pub counters: Arc<Counters>,
 }
 
 impl World {
@@ -200,6 +203,7 @@ impl World {
             random: Arc::new(SystemRandom),
             audit: Arc::new(audit),
             back_ends: Arc::new(RealBackEnds),
+            counters: Arc::default(),
         })
     }
 }
@@ -245,6 +249,7 @@ pub(crate) mod tests {
             random: Arc::new(SystemRandom),
             audit: Arc::new(MemoryAudit::default()),
             back_ends: Arc::new(NoBackEnds),
+            counters: Arc::default(),
         }
     }
 

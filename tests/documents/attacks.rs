@@ -368,12 +368,11 @@ pub(crate) const CLASSES: [Class; 68] = [
         "Finding out who exists",
         "An unknown user costs a hash like any other and reads the same page.",
     ),
-    Class {
-        open: Some(
-            "Wrong passwords cost a bounded pool of hashing (S54) and Duo stands behind them; there is no limit for each account or network yet.",
-        ),
-        ..stopped("S53", "Guessing passwords", "")
-    },
+    stopped(
+        "S53",
+        "Guessing passwords",
+        "Failures count for an account at one network, for the account, for a network and for everybody; beyond a limit one attempt goes through now and then, and the others get the answer of a wrong password. Nobody is shut out for what happens elsewhere.",
+    ),
     stopped(
         "S54",
         "Hashing until nothing else runs",

@@ -2,21 +2,24 @@
 //! configuration gives it, and nobody who does not need Duo notices.
 
 use crate::harness::browser::{ALICE, BOB, Browser, Page, Prompt};
+use crate::harness::html::Form;
 use crate::harness::idp::Deployment;
 use crate::harness::port;
 use crate::harness::relying_party::{MFA, PPT, RelyingParty, Response};
 use serde_json::json;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A deployment with small timeouts, one relying party for which Duo is the rule, and one without.
-struct Scene {
+pub(crate) struct Scene {
     strict: RelyingParty,
     lenient: RelyingParty,
-    deployment: Deployment,
+    pub(crate) deployment: Deployment,
 }
 
 impl Scene {
-    fn prepare(change: impl FnOnce(&Deployment)) -> Self {
+    pub(crate) fn prepare(change: impl FnOnce(&Deployment)) -> Self {
         let (strict, lenient) = (RelyingParty::new("strict"), RelyingParty::new("lenient"));
         let mut deployment = Deployment::prepare();
         for party in [&strict, &lenient] {
@@ -49,7 +52,10 @@ impl Scene {
 
     /// A login at the strict relying party as far as its password.
     fn after_password(&self) -> Page {
-        let mut browser = Browser::that_keeps_the_response();
+        self.after_password_in(&mut Browser::that_keeps_the_response())
+    }
+
+    fn after_password_in(&self, browser: &mut Browser) -> Page {
         let page = browser.open(&self.url(&self.strict));
         let form = page.form_with("j_username").unwrap();
         let form = form
@@ -58,15 +64,45 @@ impl Scene {
         browser.submit(&page, &form)
     }
 
-    /// The login stops on our page, which says so and offers a way on; the log says why.
-    fn stops(&self, what: &str, words: &str) {
-        let page = self.after_password();
+    /// The login stops on our page, which says so and offers a way on; the log says why, and who
+    /// gives up leaves one line and a relying party that knows.
+    pub(crate) fn stops(&self, what: &str, words: &str) {
+        let mut browser = Browser::that_keeps_the_response();
+        let page = self.after_password_in(&mut browser);
         assert!(page.duo_prompt().is_none(), "{what}: {}", page.body());
         let success = Response::on(&page).is_some_and(|response| response.is_success());
         assert!(!success, "{what}: an assertion was made");
         let offered = page.body().contains("cannot be reached");
         assert!(offered, "{what}: {}", page.body());
+        assert_eq!(page.response.status, 200, "{what}");
         self.logs(words);
+        self.gives_up(&mut browser, &page, what);
+    }
+
+    fn gives_up(&self, browser: &mut Browser, page: &Page, what: &str) {
+        let before = self.refusals();
+        let forms = Form::all(page.body());
+        let mut form = forms
+            .into_iter()
+            .find(|form| !form.buttons.is_empty())
+            .unwrap();
+        form.buttons.retain(|(_, value)| value == "cancel");
+        let page = browser.submit(page, &form);
+        let response = Response::on(&page).unwrap_or_else(|| panic!("{what}: {}", page.body()));
+        assert!(!response.is_success(), "{what}");
+        crate::harness::wait_for("the line of the login", || {
+            (self.refusals() == before + 1).then_some(())
+        });
+    }
+
+    /// The lines of logins that ended without an assertion.
+    fn refusals(&self) -> usize {
+        let file = self.deployment.home.path.join("logs/idp-audit.log");
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        let refused = text
+            .lines()
+            .filter(|line| line.contains("status:AuthnFailed"));
+        refused.count()
     }
 
     /// The process log is written beside the answer, so it may follow by a moment.
@@ -77,7 +113,7 @@ impl Scene {
         });
     }
 
-    fn password_alone_does_at_the_lenient_one(&self) {
+    pub(crate) fn password_alone_does_at_the_lenient_one(&self) {
         let mut browser = Browser::that_keeps_the_response();
         let arrival = browser.log_in(&self.url(&self.lenient), BOB);
         assert_eq!(arrival.prompts, [Prompt::Password]);
@@ -85,7 +121,7 @@ impl Scene {
     }
 }
 
-fn unreachable_at(api_host: String) -> impl FnOnce(&Deployment) {
+pub(crate) fn unreachable_at(api_host: String) -> impl FnOnce(&Deployment) {
     move |deployment| deployment.home.set("idp.duo.oidc.apiHost", &api_host)
 }
 
@@ -132,6 +168,116 @@ fn s45_a_black_hole_holds_up_nobody_who_does_not_need_duo() {
     // Eight logins and one: two connections at a time, and none made twice.
     let connections = std::iter::from_fn(|| hole.accept().ok()).count();
     assert!(connections <= 9, "{connections} connections");
+}
+
+/// Takes connections and never says anything, until it is filled: then it ends them.
+struct BlackHole {
+    listener: TcpListener,
+    held: Mutex<Vec<TcpStream>>,
+    filled: AtomicBool,
+    gone: AtomicBool,
+}
+
+impl BlackHole {
+    fn dig() -> Self {
+        Self {
+            listener: TcpListener::bind("127.0.0.1:0").unwrap(),
+            held: Mutex::default(),
+            filled: AtomicBool::new(false),
+            gone: AtomicBool::new(false),
+        }
+    }
+
+    fn api_host(&self) -> String {
+        format!("localhost:{}", self.listener.local_addr().unwrap().port())
+    }
+
+    fn swallow(&self) {
+        while let Ok((stream, _)) = self.listener.accept() {
+            if self.gone.load(Ordering::SeqCst) {
+                return;
+            }
+            let mut held = self.held.lock().unwrap();
+            if !self.filled.load(Ordering::SeqCst) {
+                held.push(stream);
+            }
+        }
+    }
+
+    fn held(&self) -> usize {
+        self.held.lock().unwrap().len()
+    }
+
+    fn fill(&self) {
+        let mut held = self.held.lock().unwrap();
+        self.filled.store(true, Ordering::SeqCst);
+        held.clear();
+    }
+
+    fn end(&self) {
+        self.gone.store(true, Ordering::SeqCst);
+        let _ = TcpStream::connect(self.listener.local_addr().unwrap());
+    }
+}
+
+/// Fills the hole when it goes, so that a test that fails ends.
+struct Shovel<'h>(&'h BlackHole);
+
+impl Drop for Shovel<'_> {
+    fn drop(&mut self) {
+        self.0.fill();
+        self.0.end();
+    }
+}
+
+#[test]
+fn s45_at_full_load_in_a_black_hole_every_password_login_succeeds() {
+    const STUCK: usize = 60;
+    let hole = BlackHole::dig();
+    let scene = Scene::prepare(|deployment| {
+        for (key, value) in [
+            ("idp.duo.oidc.apiHost", hole.api_host().as_str()),
+            ("idp.duo.oidc.maxConnectionsPerRoute", "3"),
+            ("vestibule.http.workers", "1"),
+            // Longer than the test: who is stuck stays so until the hole is filled.
+            ("idp.duo.oidc.connectionRequestTimeout", "PT10M"),
+            ("idp.duo.oidc.connectionTimeout", "PT10M"),
+            ("idp.duo.oidc.socketTimeout", "PT10M"),
+            ("vestibule.duo.deadline", "PT10M"),
+            ("vestibule.duo.retries", "0"),
+        ] {
+            deployment.home.set(key, value);
+        }
+    });
+    std::thread::scope(|threads| {
+        threads.spawn(|| hole.swallow());
+        let _shovel = Shovel(&hole);
+        let stuck: Vec<_> = (0..STUCK)
+            .map(|_| threads.spawn(|| scene.after_password()))
+            .collect();
+        crate::harness::wait_for("Duo's connections to be taken", || {
+            (hole.held() == 3).then_some(())
+        });
+        let passing: Vec<_> = (0..6)
+            .map(|_| {
+                threads.spawn(|| {
+                    for _ in 0..10 {
+                        scene.password_alone_does_at_the_lenient_one();
+                    }
+                })
+            })
+            .collect();
+        for login in passing {
+            login.join().unwrap();
+        }
+        assert!(stuck.iter().all(|login| !login.is_finished()), "not stuck");
+        assert_eq!(hole.held(), 3, "connections in use");
+        hole.fill();
+        for login in stuck {
+            let page = login.join().unwrap();
+            assert!(page.body().contains("cannot be reached"), "{}", page.body());
+        }
+    });
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! A real OpenLDAP checks passwords and knows attributes.
 
+use crate::check_online::{check, probe};
 use crate::harness::browser::{ALICE, Browser, Page, Person};
 use crate::harness::idp::Deployment;
 use crate::harness::relying_party::{RelyingParty, Response};
@@ -279,4 +280,24 @@ fn the_validators_are_asked_in_their_order() {
     scene.logs_in(CAROL);
     scene.logs_in(ALICE);
     scene.refuses(ALICE.name, CAROL.password);
+}
+
+#[test]
+fn check_online_binds_as_the_account_that_searches_and_says_whose_fault_it_is() {
+    let mut scene = scene(|_| Vec::new());
+    let (code, report) = check(&scene.deployment);
+    assert_eq!(code, Some(0), "{report:#}");
+    for what in ["directory for passwords", "directory for attributes"] {
+        assert_eq!(probe(&report, what)["ok"], true, "{report:#}");
+    }
+    let home = &scene.deployment.home;
+    home.set("idp.authn.LDAP.bindDNCredential", "another password");
+    let (code, report) = check(&scene.deployment);
+    assert_eq!(code, Some(1), "{report:#}");
+    let wrong = probe(&report, "directory for passwords");
+    assert_eq!(wrong["fault"], "configuration", "{report:#}");
+    scene.slapd.kill();
+    let (_, report) = check(&scene.deployment);
+    let gone = probe(&report, "directory for passwords");
+    assert_eq!(gone["fault"], "network", "{report:#}");
 }

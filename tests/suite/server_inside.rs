@@ -88,6 +88,7 @@ impl Inside {
             random: Arc::new(SystemRandom),
             audit: audit.clone(),
             back_ends: Arc::new(RealBackEnds),
+            counters: Arc::default(),
         };
         let raw = load::read_with(&deployment.home.path, []);
         let (settings, _) = vestibule::config::check(&raw).unwrap();

@@ -16,7 +16,7 @@ mod values;
 pub use values::{
     Answer, Call, Callback, CallbackOutcome, DuoProblem, DuoRecord, Expiry, Failure, Form, Input,
     Page, PasswordAnswer, PasswordProblem, Presented, Record, Start, Step, Success, Terms, Turn,
-    Verdict,
+    Unknown, Verdict,
 };
 
 use crate::authn::event::Event;

@@ -12,6 +12,9 @@ use crate::duo::secret::Secret;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
+/// Who refused, in the audit, where no validator was asked.
+const THROTTLE: &str = "throttle";
+
 /// Where the Password flow stands.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum State {
@@ -99,6 +102,7 @@ fn answered(username: String, answer: PasswordAnswer, ground: &mut Ground<'_>) -
             PasswordProblem::Refused,
             ground,
         ),
+        PasswordAnswer::Throttled => throttled(username, ground),
         PasswordAnswer::Expired => refused(
             username,
             Event::ExpiredPassword,
@@ -123,6 +127,18 @@ fn refused(
         return FlowTurn::Fail(told(event));
     }
     show(Some(problem), username)
+}
+
+/// The audit knows that the password was not looked at; everybody else hears what they hear of a
+/// wrong one (attack S52).
+fn throttled(username: String, ground: &mut Ground<'_>) -> FlowTurn<State> {
+    let event = Event::AccountLocked;
+    let record = record(&username, event.as_str(), THROTTLE);
+    ground.records.push(record);
+    if ground.core.request.non_browser {
+        return FlowTurn::Fail(told(event));
+    }
+    show(Some(PasswordProblem::Refused), username)
 }
 
 fn verified(username: &str, evidence: PasswordVerified, ground: &mut Ground<'_>) -> FactorResult {

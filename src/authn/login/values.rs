@@ -154,6 +154,9 @@ pub enum PasswordAnswer {
     AccountLocked,
     /// The password was right, and has expired.
     Expired,
+    /// Too many passwords were wrong lately: this one was not looked at. The page says what it says
+    /// of a wrong one.
+    Throttled,
     /// The back end could not say, or is overloaded.
     Unavailable,
 }
@@ -349,6 +352,9 @@ pub enum Record {
         /// The validator.
         validator: String,
     },
+    /// Duo named a factor or a reason that the evidence table does not know: it claims nothing, and
+    /// an alarm is raised.
+    Unknown(Unknown, String),
     /// For the process log: what a script said by `log(..)`, or why a script's answer was refused.
     Note(String),
     /// For the process log: why a step at Duo came to nothing.
@@ -356,6 +362,28 @@ pub enum Record {
     /// The browser is about to be sent to Duo, or Duo's answer was verified or refused, or a
     /// pending Duo login expired.
     Duo(DuoRecord),
+}
+
+/// What of a Duo result nobody has graded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Unknown {
+    /// `auth_context.factor`
+    Factor,
+    /// `auth_context.reason`
+    Reason,
+}
+
+impl Unknown {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Factor, Self::Reason];
+
+    /// Its name in logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Factor => "factor",
+            Self::Reason => "reason",
+        }
+    }
 }
 
 /// The fields of a Duo audit line (contract 1.7; facts of the DuoOIDC plugin, 2.1).

@@ -18,16 +18,16 @@ const NOTEWORTHY_SECONDS: i64 = 30;
 
 /// What one integration's health check said.
 #[derive(Debug, Serialize)]
-pub(super) struct Health {
-    pub(super) integration: String,
+pub(in crate::cli) struct Health {
+    integration: String,
     api_host: String,
     pub(super) ok: bool,
     /// Our clock minus Duo's, when Duo told the time.
-    clock_difference: Option<i64>,
+    pub(in crate::cli) clock_difference: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    fault: Option<&'static str>,
+    pub(in crate::cli) fault: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    problem: Option<String>,
+    pub(in crate::cli) problem: Option<String>,
 }
 
 /// Asks every integration at once; 1 when any of them is not well.
@@ -54,7 +54,8 @@ pub(super) async fn ask_all(client: &HttpDuoClient, settings: &Settings) -> Vec<
     join_all(integrations.map(|integration| ask(client, integration))).await
 }
 
-async fn ask(client: &HttpDuoClient, integration: &Integration) -> Health {
+/// Asks one integration.
+pub(in crate::cli) async fn ask(client: &HttpDuoClient, integration: &Integration) -> Health {
     let mut jti = [0; 18];
     SystemRandom.fill(&mut jti);
     let request = oidc::health_check(integration, &hex(&jti), SystemClock.now());

@@ -3,8 +3,9 @@
 use super::Ready;
 use super::ping::{self, Health, fault};
 use crate::cli::{Context, say};
-use crate::config::settings::Settings;
+use crate::config::settings::{DuoAuthApiSettings, Settings};
 use crate::duo::admin_api;
+use crate::duo::integration::Integration;
 use crate::duo::oidc::DuoError;
 use crate::server::back_end::DuoClient as _;
 use crate::server::back_end::duo::{HttpDuoClient, auth};
@@ -30,12 +31,12 @@ struct Status {
 
 /// How one of the other APIs is.
 #[derive(Debug, Serialize)]
-struct Api {
+pub(in crate::cli) struct Api {
     ok: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    fault: Option<&'static str>,
+    pub(in crate::cli) fault: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    problem: Option<String>,
+    pub(in crate::cli) problem: Option<String>,
 }
 
 impl Api {
@@ -79,18 +80,11 @@ pub(super) fn run(context: &Context) -> ExitCode {
 
 async fn ask(client: &HttpDuoClient, settings: &Settings) -> Status {
     let auth_api = match &settings.duo_auth_api {
-        Some(api) => Some(Api::of(
-            auth::check(client, &api.integration, &SystemClock).await,
-        )),
+        Some(api) => Some(auth_api(client, api).await),
         None => None,
     };
     let admin_api = match &settings.duo_admin_api {
-        Some(integration) => {
-            let call = admin_api::users_named(integration, "-", SystemClock.now());
-            let answer = client.call(integration, &call).await;
-            let read = admin_api::read_users(&answer, SystemClock.now());
-            Some(Api::of(read.map(drop)))
-        }
+        Some(integration) => Some(admin_api(client, integration).await),
         None => None,
     };
     Status {
@@ -99,6 +93,19 @@ async fn ask(client: &HttpDuoClient, settings: &Settings) -> Status {
         admin_api,
         imported: imported(settings).await,
     }
+}
+
+/// Whether the Auth API takes our credentials.
+pub(in crate::cli) async fn auth_api(client: &HttpDuoClient, api: &DuoAuthApiSettings) -> Api {
+    Api::of(auth::check(client, &api.integration, &SystemClock).await)
+}
+
+/// Whether the Admin API does: it is asked for a user that nobody has.
+pub(in crate::cli) async fn admin_api(client: &HttpDuoClient, integration: &Integration) -> Api {
+    let call = admin_api::users_named(integration, "-", SystemClock.now());
+    let answer = client.call(integration, &call).await;
+    let read = admin_api::read_users(&answer, SystemClock.now());
+    Api::of(read.map(drop))
 }
 
 async fn imported(settings: &Settings) -> Option<BTreeMap<String, usize>> {

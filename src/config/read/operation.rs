@@ -2,7 +2,8 @@
 
 use crate::config::reader::Reader;
 use crate::config::settings::{
-    HttpSettings, LoggingSettings, PasswordSettings, SessionSettings, StorageSettings, TlsFiles,
+    HttpSettings, LoggingSettings, PasswordSettings, SessionSettings, StorageSettings,
+    ThrottleMode, ThrottleSettings, TlsFiles,
 };
 use crate::duo::secret::Secret;
 use std::net::SocketAddr;
@@ -131,6 +132,7 @@ fn password(reader: &mut Reader<'_>) -> Option<PasswordSettings> {
     let queue_timeout = reader.duration("vestibule.password.queueTimeout");
     let expiry_notice = reader.duration("vestibule.password.expiryNotice");
     let change_url = reader.parsed("vestibule.password.changeURL", web_address);
+    let throttle = throttle(reader);
     let (validators, ldap) = super::ldap::password(reader);
     if lowercase == Some(true) && uppercase == Some(true) {
         reader.error(
@@ -152,6 +154,32 @@ fn password(reader: &mut Reader<'_>) -> Option<PasswordSettings> {
         queue_timeout: queue_timeout?,
         expiry_notice: expiry_notice?,
         change_url,
+        throttle: throttle?,
+    })
+}
+
+fn throttle(reader: &mut Reader<'_>) -> Option<ThrottleSettings> {
+    let mode = reader.choice("vestibule.password.throttle.mode");
+    let interval = reader.duration("vestibule.password.throttle.interval");
+    let attempts = reader.count("vestibule.password.throttle.attempts");
+    let account = reader.count("vestibule.password.throttle.account");
+    let network = reader.count("vestibule.password.throttle.network");
+    let everyone = reader.count("vestibule.password.throttle.everyone");
+    let lock = reader.duration("vestibule.password.throttle.lockDuration");
+    let exempt = reader.networks("vestibule.password.throttle.exemptNetworks");
+    Some(ThrottleSettings {
+        mode: match mode?.as_str() {
+            "off" => ThrottleMode::Off,
+            "lock" => ThrottleMode::Lock,
+            _ => ThrottleMode::Slow,
+        },
+        interval: interval?,
+        attempts: attempts?,
+        account: account?,
+        network: network?,
+        everyone: everyone?,
+        lock: lock?,
+        exempt,
     })
 }
 

@@ -4,7 +4,10 @@
 //! and Duo integrations whose keys are replaced, so that nothing it makes is good anywhere else. A
 //! fetched fact that a login does not set could not be fetched: it is unknown.
 
+mod drill;
 mod world;
+
+pub use drill::{Drilled, Effect, Rehearsed, Situation, drill};
 
 use super::{Duo, RelyingParty, Report, Request, TestFailure, User, fetched, flow};
 use crate::authn::facts::{FactKey, FactValue};
@@ -166,6 +169,7 @@ impl Case {
             duo: &self.duo,
             facts: fetched(&self.user, &self.duo.facts()),
             now,
+            gives_up: false,
         };
         let earlier = world.session(&self.session)?;
         let class = |uri: &String| AuthnContextClassRef::new(uri);

@@ -29,6 +29,11 @@ pub trait DuoClient: Send + Sync + fmt::Debug {
         integration: &'a Integration,
         call: &'a ApiCall,
     ) -> BoxFuture<'a, HttpAnswer>;
+
+    /// How the circuit of each API host stands (closed, open, probing), where there are any.
+    fn circuits(&self) -> Vec<(String, &'static str)> {
+        Vec::new()
+    }
 }
 
 /// A user's attributes as a source holds them: attribute name to values.

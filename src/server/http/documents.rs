@@ -1,10 +1,12 @@
 //! `/shibboleth`, `/health/live`, `/health/ready`, `/status`, `/static/NAME`: documents of ours.
 
+use crate::server::counters::{Counters, Family};
 use crate::server::http::exchange::Exchange;
 use crate::server::http::reply::{Fault, Reply};
 use crate::server::storage::{Context, Key};
 use actix_web::http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// Nothing is known at this address, or not to you.
 pub const NOT_FOUND: Fault = Fault::Request(StatusCode::NOT_FOUND, "NotFound");
@@ -50,9 +52,28 @@ pub fn status(exchange: &Exchange) -> Result<Reply, Fault> {
         "metadata": app.metadata.statuses(exchange.now),
         "keys": key_life.standings(&key_life.ring),
         "audit_ready": app.world.audit.ready(),
+        "duo": duo(exchange),
+        "counts": counts(&app.world.counters),
     });
     let octets = format!("{status:#}\n").into_bytes();
     Ok(Reply::document(StatusCode::OK, "application/json", octets))
+}
+
+fn duo(exchange: &Exchange) -> Value {
+    let integrations = &exchange.generation.settings.rules.duo.integrations;
+    let circuits = exchange.generation.duo.circuits().into_iter();
+    let circuits = circuits.map(|(host, state)| json!({"api_host": host, "state": state}));
+    json!({
+        "integrations": integrations.keys().collect::<Vec<_>>(),
+        "circuits": circuits.collect::<Vec<_>>(),
+    })
+}
+
+fn counts(counters: &Counters) -> Value {
+    let families = counters.families();
+    let of = |family: &Family| family.read().collect::<BTreeMap<_, _>>();
+    let named = families.map(|family| (family.name, of(family)));
+    json!(BTreeMap::from(named))
 }
 
 /// From a network of `vestibule.http.adminNetworks`, and not through somebody we do not know.

@@ -3,8 +3,10 @@
 //! Paths are compared as they come, without decoding: what is spelled another way is not found.
 
 pub mod account;
+pub mod admin;
 pub mod admin_reload;
 pub mod admin_remembered;
+pub mod admin_throttled;
 pub mod ask;
 pub mod client_address;
 pub mod consent;
@@ -14,6 +16,7 @@ pub mod error_url;
 pub mod exchange;
 pub mod execution;
 pub mod finish;
+pub mod metrics;
 pub mod outgoing;
 pub mod parameters;
 mod release;
@@ -83,8 +86,10 @@ enum Route<'p> {
     Live,
     Ready,
     Status,
+    Metrics,
     Reload,
     Remembered,
+    Throttled,
     Account,
     AccountSignIn,
     AccountDuo,
@@ -126,8 +131,10 @@ fn route(exchange: &Exchange) -> Result<Route<'_>, Fault> {
         "/health/live" => Ok(Route::Live),
         "/health/ready" => Ok(Route::Ready),
         "/status" => Ok(Route::Status),
+        "/metrics" => Ok(Route::Metrics),
         "/admin/reload" => Ok(Route::Reload),
         "/admin/remembered" => Ok(Route::Remembered),
+        "/admin/throttled" => Ok(Route::Throttled),
         account::PATH => Ok(Route::Account),
         account::SIGN_IN => Ok(Route::AccountSignIn),
         account::DUO => Ok(Route::AccountDuo),
@@ -154,7 +161,9 @@ async fn get(exchange: &Exchange) -> Result<Reply, Fault> {
         Route::Live => Ok(documents::live()),
         Route::Ready => Ok(documents::ready(exchange).await),
         Route::Status => documents::status(exchange),
+        Route::Metrics => metrics::show(exchange),
         Route::Remembered => admin_remembered::list(exchange).await,
+        Route::Throttled => admin_throttled::list(exchange).await,
         Route::Account => account::show(exchange).await,
         Route::AccountSignIn => account::sign_in::begin(exchange).await,
         Route::AccountDuo => Box::pin(account::enrol::show(exchange)).await,
@@ -175,6 +184,7 @@ async fn post(exchange: &Exchange, body: &[u8]) -> Result<Reply, Fault> {
         Route::ArtifactResolution => Ok(soap_artifact_resolution::receive(exchange, body).await),
         Route::Reload => admin_reload::receive(exchange).await,
         Route::Remembered => admin_remembered::revoke(exchange, body).await,
+        Route::Throttled => admin_throttled::unlock(exchange, body).await,
         Route::Account => account::change(exchange, body).await,
         Route::AccountDuo => Box::pin(account::duo::change(exchange, body)).await,
         _ => Err(METHOD_NOT_ALLOWED),

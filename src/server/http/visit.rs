@@ -222,9 +222,7 @@ impl<'e> Visit<'e> {
     }
 
     async fn ask(&self, call: Call) -> Answer {
-        let generation = &self.exchange.generation;
-        let app = &self.exchange.app;
-        ask::ask(generation, &*app.storage, &app.world, call).await
+        ask::ask(self.exchange, call).await
     }
 
     /// Stores the login and lets the browser go; the request that was slower sees what the faster
@@ -296,6 +294,11 @@ impl<'e> Visit<'e> {
         {
             let transaction = &self.asked.transaction;
             let why = trouble(problem);
+            self.exchange
+                .app
+                .world
+                .counters
+                .trouble(duo_problem(problem));
             tracing::warn!(transaction, why, "the Duo step stopped");
         }
     }

@@ -2,7 +2,7 @@
 //! the one the operator named (attack S30).
 
 use super::source::Due;
-use crate::config::metadata::ProviderSettings;
+use crate::config::metadata::{Origin, ProviderSettings};
 use crate::server::back_end::duo::{install_tls_provider, reason};
 use reqwest::header::{
     ACCEPT, ETAG, HeaderMap, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
@@ -16,6 +16,11 @@ pub(super) const LARGEST: u64 = 256 * 1024 * 1024;
 
 /// A server that drips is given up after this.
 const LONGEST: Duration = Duration::from_mins(10);
+
+/// How long the beginning of an answer may take.
+const REACH: Duration = Duration::from_secs(25);
+
+const MEDIA_TYPES: &str = "application/samlmetadata+xml, application/xml;q=0.9, */*;q=0.1";
 
 const REDIRECTS: usize = 3;
 
@@ -41,6 +46,28 @@ pub(super) async fn document(due: &Due) -> Result<Fetched, String> {
     let client = client(&due.settings, LONGEST)?;
     let answer = get(&client, &due.url, &due.validators, LARGEST).await?;
     answer.ok_or_else(|| "HTTP status 404".to_owned())
+}
+
+/// Whether a provider's service answers with what looks like metadata. A Metadata Query service may
+/// answer that it does not know whom it was asked for.
+pub async fn reach(settings: &ProviderSettings) -> Result<(), String> {
+    let (url, may_be_unknown) = match &settings.origin {
+        Origin::Url(url) => (url.clone(), false),
+        Origin::Mdq(mdq) => (format!("{}/entities/reachable", mdq.base), true),
+        Origin::File(_) | Origin::Folder(_) => return Ok(()),
+    };
+    let request = client(settings, REACH)?
+        .get(url)
+        .header(ACCEPT, MEDIA_TYPES);
+    let mut response = request.send().await.map_err(|error| word(&error))?;
+    match response.status() {
+        StatusCode::NOT_FOUND if may_be_unknown => Ok(()),
+        StatusCode::OK => {
+            let chunk = response.chunk().await.map_err(|error| word(&error))?;
+            refuse_junk(&chunk.unwrap_or_default())
+        }
+        status => Err(format!("HTTP status {}", status.as_u16())),
+    }
 }
 
 /// A client by a provider's limits.
@@ -82,10 +109,7 @@ pub(super) async fn get(
     validators: &Validators,
     largest: u64,
 ) -> Result<Option<Fetched>, String> {
-    let mut request = client.get(url).header(
-        ACCEPT,
-        "application/samlmetadata+xml, application/xml;q=0.9, */*;q=0.1",
-    );
+    let mut request = client.get(url).header(ACCEPT, MEDIA_TYPES);
     for (name, value) in [
         (IF_NONE_MATCH, &validators.etag),
         (IF_MODIFIED_SINCE, &validators.last_modified),

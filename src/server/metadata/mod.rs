@@ -12,6 +12,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 
+pub use fetch::reach;
 pub use held::Held;
 pub use status::SourceStatus;
 

@@ -9,6 +9,7 @@ pub(crate) mod conformance;
 pub mod memory;
 pub mod redb;
 pub mod sealed;
+pub mod update;
 
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
@@ -45,11 +46,13 @@ pub enum Context {
     Artifact,
     /// What users consented to.
     Consent,
+    /// Failed passwords.
+    Throttle,
 }
 
 impl Context {
     /// Every context.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Login,
         Self::Session,
         Self::DuoState,
@@ -63,6 +66,7 @@ impl Context {
         Self::Logout,
         Self::Artifact,
         Self::Consent,
+        Self::Throttle,
     ];
 
     /// The context's name in a store.
@@ -81,6 +85,7 @@ impl Context {
             Self::Participant => "participant",
             Self::Logout => "logout",
             Self::Artifact => "artifact",
+            Self::Throttle => "throttle",
         }
     }
 }

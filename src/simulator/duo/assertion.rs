@@ -91,16 +91,20 @@ fn verified(token: &str, secret: &Secret) -> Option<Value> {
     }
     let (message, mac) = token.rsplit_once('.')?;
     let (header, payload) = message.split_once('.')?;
-    let expected = hs256(message, secret);
+    let expected = hmac(MessageDigest::sha256(), message, secret);
     let mac = URL_SAFE_NO_PAD.decode(mac).ok()?;
     let right = mac.len() == expected.len() && openssl::memcmp::eq(&mac, &expected);
     (right && part(header)?["alg"] == "HS256").then(|| part(payload))?
 }
 
-/// A token as Duo never makes it: HS256, for the fault of that name.
-pub(super) fn sign_hs256(claims: &Value, secret: &Secret) -> String {
-    let message = unsigned(&json!({"alg": "HS256", "typ": "JWT"}), claims);
-    let mac = URL_SAFE_NO_PAD.encode(hs256(&message, secret));
+/// A token as Duo never makes it: with another digest, for the faults of that kind.
+pub(super) fn sign_otherwise(alg: &str, claims: &Value, secret: &Secret) -> String {
+    let digest = match alg {
+        "HS384" => MessageDigest::sha384(),
+        _ => MessageDigest::sha256(),
+    };
+    let message = unsigned(&json!({"alg": alg, "typ": "JWT"}), claims);
+    let mac = URL_SAFE_NO_PAD.encode(hmac(digest, &message, secret));
     format!("{message}.{mac}")
 }
 
@@ -115,11 +119,9 @@ pub(super) fn unverified(token: &str) -> Option<Value> {
     part(token.split('.').nth(1)?)
 }
 
-fn hs256(message: &str, secret: &Secret) -> Vec<u8> {
+fn hmac(digest: MessageDigest, message: &str, secret: &Secret) -> Vec<u8> {
     PKey::hmac(secret.expose().as_bytes())
-        .and_then(|key| {
-            Signer::new(MessageDigest::sha256(), &key)?.sign_oneshot_to_vec(message.as_bytes())
-        })
+        .and_then(|key| Signer::new(digest, &key)?.sign_oneshot_to_vec(message.as_bytes()))
         .expect("OpenSSL computes an HMAC for any key and message")
 }
 

@@ -58,6 +58,8 @@ pub(super) enum TokenFault {
     MissingNonce,
     Expired,
     Hs256,
+    Hs384,
+    Rs256,
     AlgNone,
     WrongKey,
     OtherUser,
@@ -65,6 +67,9 @@ pub(super) enum TokenFault {
     SignedDeny,
     MissingAuthResult,
     OldAuthTime,
+    NotAJwt,
+    NoIdToken,
+    WrongTokenType,
 }
 
 /// The faults in force.
@@ -162,6 +167,8 @@ fn token_fault(name: &str) -> Option<TokenFault> {
         "missing-nonce" => TokenFault::MissingNonce,
         "expired" | "expired-token" => TokenFault::Expired,
         "hs256" | "hs256-token" => TokenFault::Hs256,
+        "hs384" => TokenFault::Hs384,
+        "rs256" => TokenFault::Rs256,
         "alg-none" => TokenFault::AlgNone,
         "wrong-key" => TokenFault::WrongKey,
         "other-user" | "other-username" => TokenFault::OtherUser,
@@ -169,6 +176,9 @@ fn token_fault(name: &str) -> Option<TokenFault> {
         "signed-deny" => TokenFault::SignedDeny,
         "missing-auth-result" => TokenFault::MissingAuthResult,
         "old-auth-time" => TokenFault::OldAuthTime,
+        "not-a-jwt" => TokenFault::NotAJwt,
+        "no-id-token" => TokenFault::NoIdToken,
+        "wrong-token-type" => TokenFault::WrongTokenType,
         _ => return None,
     })
 }

@@ -82,7 +82,10 @@ pub(super) fn make(call: &Call<'_>, grant: &Grant, secret: &Secret) -> String {
         }
     }
     match algorithm {
-        Some(TokenFault::Hs256) => assertion::sign_hs256(&claims, secret),
+        Some(TokenFault::Hs256) => assertion::sign_otherwise("HS256", &claims, secret),
+        Some(TokenFault::Hs384) => assertion::sign_otherwise("HS384", &claims, secret),
+        Some(TokenFault::Rs256) => assertion::sign_otherwise("RS256", &claims, secret),
+        Some(TokenFault::NotAJwt) => "allow".to_owned(),
         Some(TokenFault::AlgNone) => {
             format!("{}.", assertion::unsigned(&json!({"alg": "none"}), &claims))
         }
@@ -98,7 +101,12 @@ fn signed(claims: &Value, secret: &Secret) -> String {
 fn signing_fault(fault: TokenFault) -> Option<TokenFault> {
     matches!(
         fault,
-        TokenFault::Hs256 | TokenFault::AlgNone | TokenFault::WrongKey
+        TokenFault::Hs256
+            | TokenFault::Hs384
+            | TokenFault::Rs256
+            | TokenFault::NotAJwt
+            | TokenFault::AlgNone
+            | TokenFault::WrongKey
     )
     .then_some(fault)
 }
@@ -153,7 +161,15 @@ fn spoil(claims: &mut Value, fault: TokenFault, grant: &Grant) {
         }
         TokenFault::MissingAuthResult => remove(claims, "auth_result"),
         TokenFault::OldAuthTime => claims["auth_time"] = json!(now - 7200),
-        TokenFault::Hs256 | TokenFault::AlgNone | TokenFault::WrongKey => {}
+        // Of the signature, or of the answer around the token.
+        TokenFault::Hs256
+        | TokenFault::Hs384
+        | TokenFault::Rs256
+        | TokenFault::NotAJwt
+        | TokenFault::AlgNone
+        | TokenFault::WrongKey
+        | TokenFault::NoIdToken
+        | TokenFault::WrongTokenType => {}
     }
 }
 

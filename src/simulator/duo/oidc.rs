@@ -2,6 +2,7 @@
 
 use super::Application;
 use super::assertion::{self, AssertionError};
+use super::fault::{FaultKind, TokenFault};
 use super::id_token::{self, Event};
 use super::message::Reply;
 use super::outcome::{Outcome, Redirect};
@@ -236,12 +237,19 @@ pub(super) fn token(call: &Call<'_>, state: &mut State) -> Reply {
 
 /// Exactly four members: Java's client fails on more.
 fn token_answer(call: &Call<'_>, id_token: &str) -> Reply {
-    let body = json!({
+    let mut body = json!({
         "access_token": call.token(),
         "id_token": id_token,
         "expires_in": 3600,
         "token_type": "Bearer",
     });
+    let has = |fault: TokenFault| call.faults.contains(&FaultKind::Token(fault));
+    if has(TokenFault::NoIdToken) {
+        body["id_token"] = Value::Null;
+    }
+    if has(TokenFault::WrongTokenType) {
+        body["token_type"] = json!("mac");
+    }
     Reply::json(200, &body)
 }
 

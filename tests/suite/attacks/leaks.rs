@@ -62,7 +62,7 @@ fn s52_unknown_user_and_wrong_password_look_the_same() {
 }
 
 /// The page without its tokens, its transaction id and the name that was typed.
-fn without_what_always_differs(page: &Page, name: &str) -> String {
+pub(super) fn without_what_always_differs(page: &Page, name: &str) -> String {
     let mut text = page.body().replace(name, "NAME");
     for form in crate::harness::html::Form::all(page.body()) {
         text = text.replace(&form.action, "ACTION");

@@ -4,6 +4,7 @@
 mod duo_answers;
 mod endpoints;
 mod flow;
+mod guessing;
 mod leaks;
 mod sessions;
 mod simple_sign;

@@ -45,6 +45,7 @@ impl Deployment {
         );
         // One user tries many things in a short time here.
         home.set("vestibule.duo.maxStarts", "1000");
+        home.set("vestibule.password.throttle.attempts", "1000");
         let secret = format!("\nidp.duo.oidc.secretKey = {}\n", Duo::CLIENT_SECRET);
         home.append("credentials/secrets.properties", &secret);
         home.add_user(ALICE);

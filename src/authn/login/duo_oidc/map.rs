@@ -6,7 +6,7 @@ use crate::authn::event::Event;
 use crate::authn::evidence::{DuoAllow, DuoVerified, Grade};
 use crate::authn::flow::FlowId;
 use crate::authn::login::run::{FlowTurn, Ground};
-use crate::authn::login::values::{DuoProblem, DuoRecord, Record};
+use crate::authn::login::values::{DuoProblem, DuoRecord, Record, Unknown};
 use crate::authn::result::FactorResult;
 use crate::authn::rules::Rules;
 use crate::authn::strategy::{Decision, Trace};
@@ -110,6 +110,7 @@ fn succeed(
         return stuck(Some(chosen), DuoProblem::Factor);
     }
     ground.records.push(Record::Duo(allow.record));
+    alarm(&evidence, ground);
     // What Duo itself only remembered is not remembered once more.
     let acted = evidence.reason() != "remembered_device" && grade >= Grade::Mfa;
     let wanted = acted && ground.core.remember.is_wanted();
@@ -117,6 +118,27 @@ fn succeed(
     let now = ground.moment.now;
     let result = FactorResult::duo(evidence, grade, principals, &rules.classes, now);
     FlowTurn::Succeed(result)
+}
+
+/// A factor or reason that Duo has invented since claims nothing, and somebody has to know.
+fn alarm(evidence: &DuoVerified, ground: &mut Ground<'_>) {
+    let table = &ground.rules.duo.evidence;
+    for (what, known, word) in [
+        (
+            Unknown::Factor,
+            table.factors.contains_key(evidence.factor()),
+            evidence.factor(),
+        ),
+        (
+            Unknown::Reason,
+            table.reasons.contains_key(evidence.reason()),
+            evidence.reason(),
+        ),
+    ] {
+        if !known {
+            ground.records.push(Record::Unknown(what, word.to_owned()));
+        }
+    }
 }
 
 /// Without a password before it, only a factor that the operator lets stand alone is a login.

@@ -4,6 +4,7 @@ use super::*;
 use crate::authn::descriptor::{Condition, FlowDescriptor};
 use crate::authn::event::Event;
 use crate::authn::evidence::EvidenceTable;
+use crate::authn::facts::{RelyingPartyFacts, RequestFacts};
 use crate::authn::principal::ClassOrder;
 use crate::authn::remembered::RememberRules;
 use crate::authn::rules::{AuthApiRules, DuoRules, DuoUsername, FailMode};
@@ -248,4 +249,50 @@ fn a_file_of_logins_that_is_wrong_says_where() {
             "{source}: {report:?}"
         );
     }
+}
+
+fn drilled(rules: &Rules, rp: &str) -> Drilled {
+    let situation = Situation {
+        rp: RelyingPartyFacts {
+            id: rp.to_owned(),
+            ..RelyingPartyFacts::default()
+        },
+        request: RequestFacts::default(),
+        default_classes: Vec::new(),
+        terms: Terms::default(),
+        username: "alice".to_owned(),
+        user: BTreeMap::new(),
+        now: world::NOON,
+    };
+    drill(rules, &situation).expect("it ends")
+}
+
+#[test]
+fn an_outage_refuses_where_duo_is_the_rule_and_changes_nothing_elsewhere() {
+    let rules = rules(SHIPPED);
+    let strict = drilled(&rules, "https://payroll.example.org/sp");
+    assert_eq!(strict.effect(), Effect::Refused);
+    assert_eq!(strict.away.stuck, Some(FlowId::DuoOidc));
+    let lenient = drilled(&rules, "https://wiki.example.org/sp");
+    assert_eq!(lenient.effect(), Effect::Unaffected);
+    assert_eq!(lenient.well, lenient.away);
+}
+
+#[test]
+fn an_outage_degrades_where_the_rules_open() {
+    let mut rules = rules(SHIPPED);
+    rules.duo.fail_mode = FailMode::Open;
+    let strict = drilled(&rules, "https://payroll.example.org/sp");
+    assert_eq!(strict.effect(), Effect::Degraded);
+    let (class, degraded) = strict.away.ending.expect("it succeeds");
+    assert_eq!(class.as_str(), PASSWORD_PROTECTED_TRANSPORT);
+    assert!(degraded);
+}
+
+#[test]
+fn a_rule_that_reads_duos_health_is_drilled_with_what_it_would_read() {
+    let script = "if duo.health == \"down\" { () } else { \"authn/DuoOIDC\" }";
+    let drilled = drilled(&rules(script), "https://wiki.example.org/sp");
+    assert_eq!(drilled.effect(), Effect::Degraded);
+    assert_eq!(drilled.away.steps, [FlowId::Password]);
 }

@@ -42,6 +42,8 @@ pub(super) struct World<'a> {
     pub(super) duo: &'a DuoAnswer,
     pub(super) facts: BTreeMap<FactKey, FactValue>,
     pub(super) now: Timestamp,
+    /// Whether the user gives up at a page that says what went wrong, or the rehearsal ends there.
+    pub(super) gives_up: bool,
 }
 
 /// How a rehearsed login went.
@@ -50,6 +52,8 @@ pub(super) struct Walk {
     pub(super) steps: Vec<FlowId>,
     pub(super) prompts: u32,
     pub(super) why: String,
+    /// The page where the user gave up.
+    pub(super) stuck: Option<FlowId>,
     pub(super) ending: Ending,
 }
 
@@ -121,6 +125,7 @@ impl World<'_> {
             steps: Vec::new(),
             prompts: 0,
             why: String::new(),
+            stuck: None,
             ending: Ending::Failure(Event::RuntimeException),
         };
         let has_browser = !start.request.non_browser;
@@ -184,7 +189,10 @@ impl World<'_> {
             | Page::Username { missing: true, .. }
             | Page::Duo {
                 problem: Some(_), ..
-            } => None,
+            } => {
+                walk.stuck = Some(flow_of(page));
+                self.gives_up.then_some(Form::Cancel)
+            }
         }
     }
 
@@ -308,6 +316,7 @@ impl World<'_> {
             duo: &duo,
             facts: self.facts.clone(),
             now: session.began(self.now),
+            gives_up: false,
         };
         let start = Start {
             transaction: "rehearsal-session".to_owned(),
@@ -335,13 +344,9 @@ impl Walk {
 
     /// The login waits at a page that says what went wrong.
     fn wait(self, page: &Page) -> Self {
-        let flow = match page {
-            Page::Password { .. } | Page::ExpiringPassword(_) => FlowId::Password,
-            Page::Username { .. } | Page::Duo { .. } => FlowId::DuoOidc,
-        };
         Self {
             why: "waits at a page".to_owned(),
-            ending: Ending::Waiting(flow),
+            ending: Ending::Waiting(flow_of(page)),
             ..self
         }
     }
@@ -374,6 +379,13 @@ impl Walk {
             }
         }
         self
+    }
+}
+
+fn flow_of(page: &Page) -> FlowId {
+    match page {
+        Page::Password { .. } | Page::ExpiringPassword(_) => FlowId::Password,
+        Page::Username { .. } | Page::Duo { .. } => FlowId::DuoOidc,
     }
 }
 

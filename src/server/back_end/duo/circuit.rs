@@ -17,6 +17,15 @@ pub(super) enum Circuit {
 }
 
 impl Circuit {
+    /// Its name in `/status`.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed(_) => "closed",
+            Self::Open(_) => "open",
+            Self::Probing(_) => "probing",
+        }
+    }
+
     /// Whether a call may be made now.
     pub(super) fn admit(&mut self, now: Timestamp, settings: CircuitSettings) -> bool {
         match *self {

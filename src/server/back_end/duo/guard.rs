@@ -104,14 +104,6 @@ impl GuardedDuoClient {
         }
     }
 
-    /// The API hosts that calls are kept from at the moment.
-    pub fn open_circuits(&self) -> Vec<String> {
-        let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        let open = |host: &Host| !matches!(host.standing().circuit, Circuit::Closed(_));
-        let named = hosts.iter().filter(|(_, host)| open(host));
-        named.map(|(name, _)| name.clone()).collect()
-    }
-
     fn host(&self, api_host: &str) -> Arc<Host> {
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         let known = hosts.entry(api_host.to_owned());
@@ -322,6 +314,13 @@ impl DuoClient for GuardedDuoClient {
                 .await
         }
         .boxed()
+    }
+
+    fn circuits(&self) -> Vec<(String, &'static str)> {
+        let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = hosts.iter();
+        let known = known.map(|(name, host)| (name.clone(), host.standing().circuit.as_str()));
+        known.collect()
     }
 }
 

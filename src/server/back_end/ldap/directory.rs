@@ -19,6 +19,13 @@ impl LdapDirectory {
         let pool = Pool::new(settings.servers.clone(), settings.search.bind.clone())?;
         Ok(Self { settings, pool })
     }
+
+    /// Connects, and binds as the account that searches, if there is one.
+    pub async fn reach(&self) -> Result<(), String> {
+        let connection = self.pool.take().await.map_err(|error| error.to_string())?;
+        connection.keep();
+        Ok(())
+    }
 }
 
 impl Directory for LdapDirectory {

@@ -48,6 +48,14 @@ impl LdapPassword {
         })
     }
 
+    /// Connects, and binds as the account that searches, if there is one.
+    pub async fn reach(&self) -> Result<(), String> {
+        for pool in [&self.searching, &self.binding] {
+            pool.take().await.map_err(|error| error.to_string())?.keep();
+        }
+        Ok(())
+    }
+
     /// Checks one password.
     pub async fn check(&self, username: &str, password: &Secret) -> Verdict {
         // An empty password would be an unauthenticated bind, which succeeds (RFC 4513 5.1.2).
