@@ -324,3 +324,19 @@ fn a_table_that_cannot_be_asked_gives_no_identifier_and_no_answer() {
     scene.postgres.stop();
     assert!(Response::on(&scene.logs_in(ALICE)).is_none());
 }
+
+#[test]
+fn an_identifier_is_created_when_it_is_sent_and_not_when_the_user_is_asked() {
+    let scene = with_table(&[("vestibule.consent.attribute-release.relyingParties", "*")]);
+    let url = scene.party.request().url(&scene.deployment.base_url);
+    let mut browser = Browser::that_keeps_the_response();
+    let page = browser.open(&url);
+    let form = page.form_with("j_username").unwrap();
+    let form = form
+        .fill("j_username", ALICE.name)
+        .fill("j_password", ALICE.password);
+    let page = browser.submit(&page, &form);
+    assert!(Response::on(&page).is_none(), "{}", page.body());
+    assert!(page.body().contains("Alice Adams"), "{}", page.body());
+    assert_eq!(scene.postgres.run("SELECT count(*) FROM shibpid"), "0\n");
+}

@@ -109,7 +109,7 @@ impl Visit<'_> {
             return Vec::new();
         };
         // Where no NameID can be made there will be no answer: `finish` says so.
-        let released = self.release(success, &record, "").await;
+        let released = self.release(success, &record, None).await;
         released
             .map(|(attributes, _)| attributes)
             .unwrap_or_default()

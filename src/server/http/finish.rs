@@ -91,7 +91,7 @@ impl Visit<'_> {
         let ticket = sessions.ticket(&success.result, self.live.as_ref());
         let request = &self.asked.request;
         let token = ticket.name(&request.issuer);
-        let (attributes, name_id) = match self.release(success, &record, &token).await {
+        let (attributes, name_id) = match self.release(success, &record, Some(&token)).await {
             Ok(released) => released,
             Err(event) => return Ok(Err(Unanswerable(event))),
         };

@@ -14,6 +14,9 @@ use std::borrow::Cow;
 /// The directory did not answer: it has been logged.
 pub(super) struct NoRecord;
 
+/// What stands in for what a NameID is made of while nothing is sent yet.
+const UNSENT: &str = "unsent";
+
 impl Visit<'_> {
     /// What the directory knows of the user, and what Duo said in this login.
     pub(super) async fn record<'s>(
@@ -44,11 +47,12 @@ impl Visit<'_> {
     }
 
     /// What the relying party gets of this record; `token` is what a transient NameID is made of.
+    /// Without one nothing is sent yet, and no identifier is created.
     pub(super) async fn release(
         &self,
         success: &Success,
         record: &SourceRecord,
-        token: &str,
+        token: Option<&str>,
     ) -> Result<(Vec<Attribute>, NameId), Event> {
         let settings = &self.exchange.generation.settings;
         let login = if settings.attributes.reads_login {
@@ -78,10 +82,11 @@ impl Visit<'_> {
             issuer: &settings.entity_id,
             record: &rules.record(&settings.attributes, &subject),
             released: &released.attributes,
-            token,
+            token: token.unwrap_or(UNSENT),
             stored: None,
         };
         let stored = match rules.needs(&asked) {
+            Some(needed) if token.is_none() && needed.may_create => Some(UNSENT.to_owned()),
             Some(needed) => self.stored_id(success.result.username(), &needed).await?,
             None => None,
         };

@@ -6,6 +6,7 @@
 
 use crate::response::artifact_response;
 use crate::saml::artifact::{ArtifactResolve, accept_resolve};
+use crate::saml::metadata::EntityDescriptor;
 use crate::saml::soap::{self, FaultCode, is_soap};
 use crate::server::http::exchange::Exchange;
 use crate::server::http::reply::{Fault, Reply};
@@ -35,7 +36,7 @@ async fn resolve(exchange: &Exchange, body: &[u8]) -> Result<Reply, Fault> {
     let metadata = metadata.current();
     let acceptance = &exchange.generation.settings.acceptance;
     match accept_resolve(&envelope, &*metadata, acceptance, None, exchange.now) {
-        Ok((resolve, _)) => answer(exchange, &resolve).await,
+        Ok((resolve, relying_party)) => answer(exchange, &resolve, &relying_party).await,
         Err(refusal) => {
             tracing::warn!(
                 ?issuer,
@@ -48,13 +49,17 @@ async fn resolve(exchange: &Exchange, body: &[u8]) -> Result<Reply, Fault> {
     }
 }
 
-async fn answer(exchange: &Exchange, resolve: &ArtifactResolve) -> Result<Reply, Fault> {
+async fn answer(
+    exchange: &Exchange,
+    resolve: &ArtifactResolve,
+    relying_party: &EntityDescriptor,
+) -> Result<Reply, Fault> {
     let artifacts = exchange.artifacts();
     let message = artifacts.take(&resolve.artifact, &resolve.issuer).await?;
     let found = message.is_some();
     tracing::info!(issuer = ?resolve.issuer, found, "artifact resolved");
     let settings = &exchange.generation.settings;
-    let key = settings.signing_keys.first();
+    let key = settings.signing_key_for(relying_party);
     let key = key.ok_or_else(|| Fault::Defect("no signing key".to_owned()))?;
     let world = &exchange.app.world;
     let id = format!("_{}", world.id());
