@@ -7,11 +7,13 @@ mod constants;
 mod escape;
 mod format;
 mod label;
+mod logout;
 mod record;
 
 pub use escape::{escape, unescape};
 pub use format::{Fields, Format, FormatError, ParsedLine};
 pub use label::{Arity, Label, UnknownLabel};
+pub use logout::{LoggedOut, LogoutAnswer, logout, logout_refused};
 pub use record::{
     ConsentAnswer, Exchange, Issued, PasswordCheck, consent, duo, password, sso_failure, sso_local,
     sso_own, sso_refusal, sso_success,

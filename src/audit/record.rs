@@ -232,7 +232,7 @@ pub fn consent<'a>(
     fields
 }
 
-fn exchange_fields<'a>(exchange: &Exchange<'a>) -> Fields<'a> {
+pub(super) fn exchange_fields<'a>(exchange: &Exchange<'a>) -> Fields<'a> {
     let mut fields = Fields::default();
     let client = exchange.client.map(|address| address.to_string());
     fields.set_some(Label::ClientAddress, client);
@@ -308,7 +308,7 @@ fn of_event(fields: &mut Fields<'_>, event: Event) {
     }
 }
 
-fn of_status<'a>(fields: &mut Fields<'a>, answered: Option<&'a Status>) {
+pub(super) fn of_status<'a>(fields: &mut Fields<'a>, answered: Option<&'a Status>) {
     if let Some(answered) = answered {
         fields.set(Label::Status, status(answered.top));
         fields.set_some(Label::SubStatus, answered.second);
@@ -330,6 +330,6 @@ fn of_decision<'a>(
     fields.set_all(Label::ScriptAudit, entries);
 }
 
-fn flag(value: bool) -> &'static str {
+pub(super) fn flag(value: bool) -> &'static str {
     if value { "true" } else { "false" }
 }

@@ -37,6 +37,8 @@ pub struct Settings {
     pub rules: Rules,
     /// What inbound messages must satisfy.
     pub acceptance: Acceptance,
+    /// `idp.logout.*`, `vestibule.logout.*`
+    pub logout: LogoutSettings,
     /// Keys that may sign, the preferred one first; see [`Self::signing_key_for`].
     pub signing_keys: Vec<SigningKey>,
     /// Certificates published for verifying us, base64 DER.
@@ -118,6 +120,7 @@ impl Settings {
             profiles: OwnProfiles {
                 ecp: self.ecp,
                 artifact: self.artifact_index,
+                logout: true,
                 ..OwnProfiles::default()
             },
             ..self.described.clone()
@@ -216,6 +219,21 @@ pub struct SessionSettings {
     pub consistent_address: bool,
     /// `vestibule.login.lifetime` (PT15M): how long an unfinished login is kept.
     pub login_lifetime: Duration,
+}
+
+/// Single logout.
+#[derive(Clone, Debug)]
+pub struct LogoutSettings {
+    /// What inbound logout messages must satisfy.
+    pub acceptance: Acceptance,
+    /// `idp.logout.promptUser` (false): ask before a relying party's request ends the session.
+    pub prompt_user: bool,
+    /// `idp.logout.assumeAsync` (false): take requests of those who cannot be answered.
+    pub assume_async: bool,
+    /// `vestibule.logout.encryptNameIDs` (false): where the relying party has a key (SDP-IDP27).
+    pub encrypt_name_ids: bool,
+    /// `vestibule.logout.timeout` (PT5S): how long one may take over the back channel.
+    pub timeout: Duration,
 }
 
 /// Where state lives.

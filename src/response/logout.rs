@@ -31,7 +31,8 @@ pub struct Header<'a> {
     pub id: &'a str,
     /// Our entityID.
     pub issuer: &'a str,
-    /// The relying party's endpoint: `Destination`.
+    /// The relying party's endpoint: `Destination`; empty for an answer over SOAP, which goes back
+    /// where the request came from.
     pub destination: &'a str,
     /// Now.
     pub now: Timestamp,
@@ -74,6 +75,8 @@ pub enum Ended {
     NoSession,
     /// Our session did not end.
     Failed,
+    /// The relying party may not ask.
+    Denied,
 }
 
 /// A binding that logout messages leave by.
@@ -184,12 +187,13 @@ impl LogoutResponse<'_> {
 
 impl Ended {
     /// SAML core 3.7.3.2, profiles 4.4.4.2.
-    fn status(self) -> Status {
+    pub fn status(self) -> Status {
         let (top, second) = match self {
             Self::All => (TopStatus::Success, None),
             Self::Partial => (TopStatus::Success, Some(second::PARTIAL_LOGOUT)),
             Self::NoSession => (TopStatus::Requester, Some(second::UNKNOWN_PRINCIPAL)),
             Self::Failed => (TopStatus::Responder, None),
+            Self::Denied => (TopStatus::Requester, Some(second::REQUEST_DENIED)),
         };
         Status {
             top,
@@ -204,7 +208,9 @@ impl Header<'_> {
     fn open(&self, local: &'static str, attributes: &[(&'static str, &str)]) -> (Writer, Place) {
         let mut w = Writer::with_capacity(8 * 1024);
         w.open(SAMLP, local);
-        w.attribute("Destination", self.destination);
+        if !self.destination.is_empty() {
+            w.attribute("Destination", self.destination);
+        }
         w.attribute("ID", self.id);
         w.attribute("IssueInstant", &instant::format_millis(self.now));
         w.attribute("Version", "2.0");

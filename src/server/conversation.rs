@@ -7,6 +7,7 @@
 use crate::attribute::consent::Question;
 use crate::authn::login::{Login, Success};
 use crate::saml::request::AuthnRequest;
+use crate::server::storage::records::{Record, Records, Versioned};
 use crate::server::storage::{Context, Entry, Key, Storage, StorageError, decode, encode};
 use crate::server::world::hex;
 use jiff::Timestamp;
@@ -104,78 +105,23 @@ impl BrowserHash {
     }
 }
 
+/// The token of a form on a page of this path, bound to a session: whoever knows the token knows
+/// the session's secret (attack S33).
+pub fn form_token(path: &str, secret: &str) -> String {
+    hex(&openssl::sha::sha256(format!("{path} {secret}").as_bytes()))
+}
+
 /// Compares secrets in a time that tells nothing about them.
 pub fn same(left: &str, right: &str) -> bool {
     left.as_bytes().ct_eq(right.as_bytes()).into()
 }
 
-/// A record with the version it was read at.
-#[derive(Clone, Debug)]
-pub struct Versioned<T> {
-    /// The version.
-    pub version: u64,
-    /// The record.
-    pub value: T,
+impl Record for Execution {
+    const CONTEXT: Context = Context::Login;
 }
 
 /// The logins of a store.
-#[derive(Clone, Copy, Debug)]
-pub struct Executions<'a>(pub &'a dyn Storage);
-
-impl Executions<'_> {
-    /// Stores a new login under a fresh id.
-    pub async fn create(
-        &self,
-        id: &str,
-        execution: &Execution,
-        expiry: Timestamp,
-    ) -> Result<(), StorageError> {
-        let value = encode(execution)?;
-        let created = self.0.create_if_absent(key(id), Entry { value, expiry });
-        if created.await? {
-            Ok(())
-        } else {
-            Err(StorageError::Failed("a fresh id is taken".to_owned()))
-        }
-    }
-
-    /// The login of this id.
-    pub async fn read(&self, id: &str) -> Result<Option<Versioned<Execution>>, StorageError> {
-        let Some(stored) = self.0.read(&key(id)).await? else {
-            return Ok(None);
-        };
-        Ok(Some(Versioned {
-            version: stored.version,
-            value: decode(&stored.value)?,
-        }))
-    }
-
-    /// Moves a login on; false when another request was faster.
-    pub async fn replace(
-        &self,
-        id: &str,
-        version: u64,
-        execution: &Execution,
-        expiry: Timestamp,
-    ) -> Result<bool, StorageError> {
-        let value = encode(execution)?;
-        let entry = Entry { value, expiry };
-        self.0.write_if_version(key(id), version, entry).await
-    }
-
-    /// Takes up to `limit` logins that nobody came back to.
-    pub async fn take_expired(&self, limit: usize) -> Result<Vec<Execution>, StorageError> {
-        let expired = self.0.take_expired(Context::Login, limit).await?;
-        Ok(expired
-            .iter()
-            .filter_map(|(_, value)| decode(value).ok())
-            .collect())
-    }
-}
-
-fn key(id: &str) -> Key {
-    Key::new(Context::Login, id)
-}
+pub type Executions<'a> = Records<'a, Execution>;
 
 /// A `state` sent to Duo: whose login it leads back to, and whether it was used.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -3,6 +3,7 @@
 use crate::config::settings::Settings;
 use crate::saml::binding::Binding;
 use crate::saml::metadata::{Endpoint, EntityDescriptor, IndexedEndpoint, SpSsoDescriptor};
+use crate::server::back_end::logout::LogoutClient;
 use crate::server::back_end::password::PasswordBackEnd;
 use crate::server::back_end::{Directory, DuoClient, PersistentIds};
 use crate::server::http::account;
@@ -20,6 +21,8 @@ pub struct Generation {
     pub pages: Pages,
     /// The Duo client.
     pub duo: Arc<dyn DuoClient>,
+    /// The client that tells relying parties of logouts.
+    pub logout: LogoutClient,
     /// The attribute source.
     pub directory: Arc<dyn Directory>,
     /// Where persistent NameIDs are kept, if they are.
@@ -44,6 +47,7 @@ impl Generation {
         Ok(Self {
             pages: Pages::load(&settings.home, &settings.ui)?,
             duo: world.back_ends.duo(&settings)?,
+            logout: LogoutClient::new(settings.logout.timeout)?,
             directory: world.back_ends.directory(&settings)?,
             persistent_ids: world.back_ends.persistent_ids(&settings)?,
             password: PasswordBackEnd::start(&settings.password, Arc::clone(&world.clock))

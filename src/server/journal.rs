@@ -1,12 +1,14 @@
 //! From what happened to lines in the audit: the one place where the server writes them.
 
-use crate::audit::{self, Category, ConsentAnswer, Exchange, Issued, PasswordCheck};
+use crate::audit::{self, Category, ConsentAnswer, Exchange, Issued, LoggedOut, PasswordCheck};
 use crate::authn::login::{DuoRecord, Failure, Record, Success};
 use crate::config::settings::Settings;
 use crate::saml::binding::Binding;
+use crate::saml::logout::LogoutRefusal;
 use crate::saml::request::{LocalRefusal, RelyingPartyRefusal};
 use crate::saml::status::Status;
 use crate::server::conversation::Asked;
+use crate::server::logout::Begun;
 use crate::server::world::{AuditUnavailable, World};
 use jiff::Timestamp;
 use std::net::IpAddr;
@@ -42,6 +44,17 @@ impl<'a> From<&'a Asked> for Who<'a> {
             started: asked.started,
             client: asked.client,
             user_agent: &asked.user_agent,
+        }
+    }
+}
+
+impl<'a> From<&'a Begun> for Who<'a> {
+    fn from(begun: &'a Begun) -> Self {
+        Self {
+            transaction: &begun.transaction,
+            started: begun.started,
+            client: begun.client,
+            user_agent: &begun.user_agent,
         }
     }
 }
@@ -109,6 +122,26 @@ impl Journal<'_> {
         let exchange = self.exchange(None);
         let fields = audit::consent(&exchange, &asked.request.issuer, answer);
         self.keep(Category::Consent, self.settings.audit.consent.line(&fields))
+    }
+
+    /// A logout is over. The session has ended whether or not its line can be kept.
+    pub fn logout(&self, session: Option<&str>, ended: &LoggedOut<'_>) {
+        let exchange = self.exchange(session);
+        self.write(Category::Logout, &audit::logout(&exchange, ended));
+    }
+
+    /// A logout message was refused.
+    pub fn logout_refused(&self, refusal: &LogoutRefusal, inbound: Binding) {
+        tracing::warn!(
+            transaction = self.who.transaction,
+            event = refusal.event,
+            reason = refusal.reason,
+            issuer = ?refusal.claimed_issuer.as_deref().unwrap_or_default(),
+            "logout message refused"
+        );
+        let exchange = self.exchange(None);
+        let fields = audit::logout_refused(&exchange, refusal, inbound);
+        self.write(Category::Logout, &fields);
     }
 
     /// What a step of a login left to remember. These lines tell of factors; the login's own line

@@ -18,6 +18,7 @@ pub mod generation;
 pub mod http;
 pub mod journal;
 pub mod load;
+pub mod logout;
 pub mod logs;
 pub mod metadata;
 pub mod pages;

@@ -356,7 +356,7 @@ pub(crate) const CLASSES: [Class; 68] = [
     stopped(
         "S50",
         "Forged logouts",
-        "A logout message is accepted only with proof of its sender.",
+        "A logout message is accepted only with proof of its sender, once, and ends only the sessions that this sender was told of.",
     ),
     stopped(
         "S51",

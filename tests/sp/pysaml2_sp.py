@@ -7,6 +7,9 @@ Each entity id given on the command line is one service provider: number N answe
                   class (repeatable), comparison, force=1, passive=1, sign=1, binding=redirect|post
     /N/refresh    takes other metadata of the IdP in the place of what it knew
     /N/acs        takes the response and answers JSON: what pysaml2 accepted, or why not
+    /N/logout     asks the IdP to sign the last user out: binding=redirect|post|soap
+    /N/slo        takes logout messages by Redirect, POST and SOAP; a response is answered with JSON
+    /N/session    JSON: whether the last user is signed in
 """
 
 import argparse
@@ -16,15 +19,26 @@ import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
+from xml.etree import ElementTree
 
-from saml2 import BINDING_HTTP_POST, BINDING_HTTP_REDIRECT, samlp
+from saml2 import BINDING_HTTP_POST, BINDING_HTTP_REDIRECT, BINDING_SOAP, samlp
 from saml2.client import Saml2Client
 from saml2.config import SPConfig
 from saml2.metadata import entity_descriptor
+from saml2.time_util import in_a_while
 from saml2.xmldsig import DIGEST_SHA256, SIG_RSA_SHA256
 
 SUCCESS = "urn:oasis:names:tc:SAML:2.0:status:Success"
-BINDINGS = {"redirect": BINDING_HTTP_REDIRECT, "post": BINDING_HTTP_POST}
+BINDINGS = {"redirect": BINDING_HTTP_REDIRECT, "post": BINDING_HTTP_POST, "soap": BINDING_SOAP}
+# pysaml2 writes what comes in an envelope anew before it looks at the signature, under prefixes that
+# ElementTree makes up: the signature then holds only where the sender's are known.
+for prefix, uri in {
+    "saml2p": "urn:oasis:names:tc:SAML:2.0:protocol",
+    "saml2": "urn:oasis:names:tc:SAML:2.0:assertion",
+    "ds": "http://www.w3.org/2000/09/xmldsig#",
+}.items():
+    ElementTree.register_namespace(prefix, uri)
+SIGNED = {"sign": True, "sign_alg": SIG_RSA_SHA256, "digest_alg": DIGEST_SHA256}
 
 
 class ServiceProvider:
@@ -35,6 +49,7 @@ class ServiceProvider:
         self.idp = arguments.idp
         self.base = f"http://127.0.0.1:{arguments.port}/{number}"
         self.outstanding = {}
+        self.subject = None
         self.lock = threading.Lock()
         self.arguments = arguments
         self.client = Saml2Client(config=self.configuration(arguments, {"local": [arguments.idp_metadata]}))
@@ -57,7 +72,10 @@ class ServiceProvider:
                 "service": {
                     "sp": {
                         "endpoints": {
-                            "assertion_consumer_service": [(f"{self.base}/acs", BINDING_HTTP_POST)]
+                            "assertion_consumer_service": [(f"{self.base}/acs", BINDING_HTTP_POST)],
+                            "single_logout_service": [
+                                (f"{self.base}/slo", binding) for binding in BINDINGS.values()
+                            ],
                         },
                         "authn_requests_signed": arguments.signed,
                         "want_response_signed": True,
@@ -113,8 +131,45 @@ class ServiceProvider:
             return told
         with self.lock:
             self.outstanding.pop(response.in_response_to, None)
+            self.subject = response.name_id
         told.update(accepted(response))
         return told
+
+    def logout(self, query):
+        binding = BINDINGS[query.get("binding", ["redirect"])[0]]
+        expire = in_a_while(minutes=5)
+        sent = self.client.do_logout(
+            self.subject, [self.idp], None, expire, expected_binding=binding, **SIGNED
+        )[self.idp]
+        return sent if binding == BINDING_SOAP else sent[1]
+
+    def slo(self, message, binding):
+        return self.client.handle_logout_request(
+            message["SAMLRequest"][0],
+            self.subject,
+            binding,
+            relay_state=message.get("RelayState", [""])[0],
+            sigalg=message.get("SigAlg", [None])[0],
+            signature=message.get("Signature", [None])[0],
+            **SIGNED,
+        )
+
+    def logged_out(self, encoded, binding):
+        """What the IdP says of a logout that began here."""
+        response = self.client.parse_logout_request_response(encoded, binding)
+        return logout_told(response)
+
+    def signed_in(self):
+        return self.subject is not None and self.client.is_logged_in(self.subject)
+
+
+def logout_told(response):
+    status = response.response.status.status_code
+    return {
+        "logout": status.value,
+        "second_status": status.status_code.value if status.status_code is not None else None,
+        "in_response_to": response.in_response_to,
+    }
 
 
 def status_of(document):
@@ -141,7 +196,7 @@ def accepted(response):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Routes /N/metadata, /N/login and /N/acs."""
+    """Routes /N/ and the name of an action."""
 
     providers = []
     protocol_version = "HTTP/1.1"
@@ -152,6 +207,16 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, provider.metadata(), "application/samlmetadata+xml")
         elif action == "login":
             self.send_user(provider.login(query))
+        elif action == "logout":
+            sent = provider.logout(query)
+            if isinstance(sent, dict):
+                self.send_user(sent)
+            else:
+                self.answer(200, json.dumps(logout_told(sent)), "application/json")
+        elif action == "slo":
+            self.slo(provider, query, BINDING_HTTP_REDIRECT)
+        elif action == "session":
+            self.answer(200, json.dumps({"signed_in": provider.signed_in()}), "application/json")
         else:
             self.answer(404, "no such page", "text/plain")
 
@@ -163,8 +228,20 @@ class Handler(BaseHTTPRequestHandler):
         elif action == "refresh":
             provider.refresh(parse_qs(body)["metadata"][0])
             self.answer(200, "refreshed", "text/plain")
+        elif action == "slo" and self.headers.get("Content-Type", "").startswith("text/xml"):
+            sent = provider.slo({"SAMLRequest": [body]}, BINDING_SOAP)
+            self.answer(200, sent["data"], "text/xml")
+        elif action == "slo":
+            self.slo(provider, parse_qs(body), BINDING_HTTP_POST)
         else:
             self.answer(404, "no such page", "text/plain")
+
+    def slo(self, provider, message, binding):
+        if "SAMLRequest" in message:
+            self.send_user(provider.slo(message, binding))
+        else:
+            told = provider.logged_out(message["SAMLResponse"][0], binding)
+            self.answer(200, json.dumps(told), "application/json")
 
     def routed(self):
         parts = urlsplit(self.path)

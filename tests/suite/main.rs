@@ -38,5 +38,6 @@ mod self_service;
 mod server_inside;
 mod server_reload;
 mod shibboleth_sp;
+mod single_logout;
 mod sql;
 mod walks;

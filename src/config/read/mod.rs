@@ -11,6 +11,7 @@ mod flows;
 mod identity;
 mod keys;
 mod ldap;
+mod logout;
 mod metadata;
 mod name_id;
 mod operation;
@@ -45,6 +46,8 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
     let artifact = saml::artifact(reader);
     let also = (ecp, artifact);
     let acceptance = saml::acceptance(reader, identity.base_url.as_ref(), also);
+    let acceptance = acceptance.zip(keys.as_ref()).map(decrypting);
+    let logout = logout::read(reader, identity.base_url.as_ref(), acceptance.as_ref());
     let encryption = saml::encryption(reader);
     let response = saml::response(reader);
     let salt = attributes::salt(reader);
@@ -75,10 +78,8 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
         base_url: identity.base_url?,
         http: operation.http,
         rules: rules?,
-        acceptance: Acceptance {
-            decryption_keys: keys.decryption,
-            ..acceptance?
-        },
+        acceptance: acceptance?,
+        logout: logout?,
         signing_keys: keys.signing,
         signing_certificates: keys.signing_certificates,
         encryption_certificates: keys.encryption_certificates,
@@ -107,6 +108,13 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
         ui: ui?,
         fingerprint: reader.raw.fingerprint(),
     })
+}
+
+fn decrypting((acceptance, keys): (Acceptance, &saml::Keys)) -> Acceptance {
+    Acceptance {
+        decryption_keys: keys.decryption.clone(),
+        ..acceptance
+    }
 }
 
 fn rules(

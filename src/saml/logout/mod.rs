@@ -94,3 +94,14 @@ pub fn response_location(endpoint: &Endpoint) -> &str {
     let location = endpoint.response_location.as_ref();
     location.unwrap_or(&endpoint.location)
 }
+
+/// Where a browser carries logout messages to: by the preferred binding if the relying party has
+/// it, else by HTTP-Redirect (SDP-IDP28), else by HTTP-POST.
+pub fn browser_endpoint(services: &[Endpoint], preferred: Binding) -> Option<&Endpoint> {
+    const BY_BROWSER: [Binding; 2] = [Binding::Redirect, Binding::Post];
+    let preferred = BY_BROWSER
+        .into_iter()
+        .filter(|binding| *binding == preferred);
+    let mut bindings = preferred.chain(BY_BROWSER);
+    bindings.find_map(|binding| endpoint(services, binding))
+}

@@ -3,6 +3,7 @@
 pub mod directory;
 pub mod duo;
 pub mod ldap;
+pub mod logout;
 pub mod password;
 pub mod sql;
 mod tls;

@@ -10,7 +10,7 @@ pub mod sign_in;
 use crate::authn::flow::FlowId;
 use crate::authn::result::FactorResult;
 use crate::authn::self_service::Standing;
-use crate::server::conversation::same;
+use crate::server::conversation::{form_token, same};
 use crate::server::http::exchange::Exchange;
 use crate::server::http::parameters::Parameters;
 use crate::server::http::reply::{Fault, Reply};
@@ -18,7 +18,6 @@ use crate::server::pages::View;
 use crate::server::pages::account::{AccountView, BrowserView};
 use crate::server::remembered::Listed;
 use crate::server::session::Session;
-use crate::server::world::hex;
 use actix_web::http::StatusCode;
 use jiff::Timestamp;
 
@@ -122,20 +121,14 @@ async fn signed_in(exchange: &Exchange) -> Result<Option<SignedIn>, Fault> {
     let Some(secret) = exchange.session_secret() else {
         return Ok(None);
     };
-    let sessions = exchange.sessions();
-    let live = sessions.find(secret, exchange.client.proven).await?;
+    let live = exchange.live_session().await?;
     Ok(live.and_then(|live| {
         Some(SignedIn {
             username: live.session.username()?.to_owned(),
-            csrf: token(secret),
+            csrf: form_token(PATH, secret),
             session: live.session,
         })
     }))
-}
-
-/// Bound to the session: whoever knows the token knows the session's secret (attack S33).
-fn token(secret: &str) -> String {
-    hex(&openssl::sha::sha256(format!("{PATH} {secret}").as_bytes()))
 }
 
 fn day(at: Timestamp) -> String {

@@ -4,12 +4,13 @@
 //! code is exchanged, so of any number of callbacks one counts.
 
 use crate::authn::login::{Callback, CallbackOutcome, Input};
-use crate::server::conversation::{Execution, Versioned};
+use crate::server::conversation::Execution;
 use crate::server::http::exchange::Exchange;
 use crate::server::http::parameters::Parameters;
 use crate::server::http::reply::{Fault, Reply};
 use crate::server::http::visit::{Place, Visit, execution_url};
 use crate::server::session::later;
+use crate::server::storage::records::Versioned;
 use actix_web::http::StatusCode;
 
 /// Longer than any value Duo sends.

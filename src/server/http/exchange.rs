@@ -10,7 +10,9 @@ use crate::server::conversation::{BrowserHash, DuoStates, Executions};
 use crate::server::generation::Generation;
 use crate::server::http::client_address::ClientAddress;
 use crate::server::http::reply::Cookie;
-use crate::server::session::Sessions;
+use crate::server::logout::Logouts;
+use crate::server::session::{Live, Sessions};
+use crate::server::storage::StorageError;
 use crate::server::world::hex;
 use actix_web::HttpRequest;
 use actix_web::http::{Method, header};
@@ -200,9 +202,22 @@ impl Exchange {
         }
     }
 
+    /// This browser's session, if it lives and may be used from here.
+    pub async fn live_session(&self) -> Result<Option<Live>, StorageError> {
+        match self.session_secret() {
+            Some(secret) => self.sessions().find(secret, self.client.proven).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The store's logouts.
+    pub fn logouts(&self) -> Logouts<'_> {
+        Logouts::new(&*self.app.storage)
+    }
+
     /// The store's logins.
     pub fn executions(&self) -> Executions<'_> {
-        Executions(&*self.app.storage)
+        Executions::new(&*self.app.storage)
     }
 
     /// The store's messages that wait for their artifact.

@@ -2,13 +2,14 @@
 
 use crate::authn::login::{Form, Input};
 use crate::duo::secret::Secret;
-use crate::server::conversation::{Asked, Conversation, Execution, Finished, Versioned, same};
+use crate::server::conversation::{Asked, Conversation, Execution, Finished, same};
 use crate::server::http::consent;
 use crate::server::http::exchange::Exchange;
 use crate::server::http::parameters::Parameters;
 use crate::server::http::reply::{Fault, Reply};
 use crate::server::http::visit::{Place, Visit, execution_url};
 use crate::server::pages::View;
+use crate::server::storage::records::Versioned;
 use actix_web::http::StatusCode;
 
 /// Another browser's login, or none: the same page.

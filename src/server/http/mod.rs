@@ -16,12 +16,17 @@ pub mod error_url;
 pub mod exchange;
 pub mod execution;
 pub mod finish;
+pub mod logout;
 pub mod metrics;
 pub mod outgoing;
 pub mod parameters;
 mod release;
 pub mod remembered;
 pub mod reply;
+pub mod slo;
+pub mod slo_post;
+pub mod slo_redirect;
+pub mod slo_soap;
 pub mod soap_artifact_resolution;
 pub mod soap_ecp;
 pub mod sso;
@@ -81,6 +86,10 @@ enum Route<'p> {
     ArtifactResolution,
     UnsolicitedSso,
     SoapEcp,
+    RedirectSlo,
+    PostSlo,
+    SoapSlo,
+    Logout,
     DuoCallback,
     OwnMetadata,
     Live,
@@ -127,6 +136,10 @@ fn route(exchange: &Exchange) -> Result<Route<'_>, Fault> {
         path if path == ARTIFACT_ENDPOINT.1 && generation.settings.artifact_index.is_some() => {
             Ok(Route::ArtifactResolution)
         }
+        "/profile/SAML2/Redirect/SLO" => Ok(Route::RedirectSlo),
+        "/profile/SAML2/POST/SLO" => Ok(Route::PostSlo),
+        "/profile/SAML2/SOAP/SLO" => Ok(Route::SoapSlo),
+        logout::PATH => Ok(Route::Logout),
         "/shibboleth" => Ok(Route::OwnMetadata),
         "/health/live" => Ok(Route::Live),
         "/health/ready" => Ok(Route::Ready),
@@ -156,6 +169,11 @@ async fn get(exchange: &Exchange) -> Result<Reply, Fault> {
     match route {
         Route::RedirectSso => sso_redirect::receive(exchange).await,
         Route::UnsolicitedSso => sso_unsolicited::receive(exchange).await,
+        Route::RedirectSlo => slo_redirect::receive(exchange).await,
+        Route::Logout => match execution::id(exchange) {
+            Some(id) => logout::waiting::show(exchange, id?).await,
+            None => logout::show(exchange).await,
+        },
         Route::DuoCallback => duo_callback::receive(exchange).await,
         Route::OwnMetadata => Ok(documents::own_metadata(exchange)),
         Route::Live => Ok(documents::live()),
@@ -173,6 +191,8 @@ async fn get(exchange: &Exchange) -> Result<Reply, Fault> {
         | Route::PostSimpleSignSso
         | Route::SoapEcp
         | Route::ArtifactResolution
+        | Route::PostSlo
+        | Route::SoapSlo
         | Route::Reload => Err(METHOD_NOT_ALLOWED),
     }
 }
@@ -182,6 +202,8 @@ async fn post(exchange: &Exchange, body: &[u8]) -> Result<Reply, Fault> {
         route if route.is_login() => post_login(exchange, &route, body).await,
         Route::SoapEcp => Ok(soap_ecp::receive(exchange, body).await),
         Route::ArtifactResolution => Ok(soap_artifact_resolution::receive(exchange, body).await),
+        Route::PostSlo | Route::Logout => post_logout(exchange, body).await,
+        Route::SoapSlo => Ok(slo_soap::receive(exchange, body).await),
         Route::Reload => admin_reload::receive(exchange).await,
         Route::Remembered => admin_remembered::revoke(exchange, body).await,
         Route::Throttled => admin_throttled::unlock(exchange, body).await,
@@ -203,6 +225,20 @@ async fn post_login(exchange: &Exchange, route: &Route<'_>, body: &[u8]) -> Resu
         Route::PostSso => sso_post::receive(exchange, body).await,
         Route::PostSimpleSignSso => sso_post::receive_simple_sign(exchange, body).await,
         _ => Err(METHOD_NOT_ALLOWED),
+    }
+}
+
+async fn post_logout(exchange: &Exchange, body: &[u8]) -> Result<Reply, Fault> {
+    if !is_form(exchange) {
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return Err(Fault::Request(status, "BadRequest"));
+    }
+    if matches!(route(exchange)?, Route::PostSlo) {
+        return slo_post::receive(exchange, body).await;
+    }
+    match execution::id(exchange) {
+        Some(id) => logout::waiting::submit(exchange, id?, body).await,
+        None => logout::submit(exchange, body).await,
     }
 }
 

@@ -46,6 +46,8 @@ pub enum Cookie {
     Browser(String),
     /// The single sign-on session.
     Session(String),
+    /// The single sign-on session is over.
+    SessionEnded,
     /// The browser is remembered, for so long.
     Remembered(String, Duration),
 }
@@ -70,6 +72,13 @@ pub enum Fault {
     Expired(StatusCode),
     /// The request was refused on our own page; its line is written.
     Refused {
+        /// Shibboleth's event name.
+        event: &'static str,
+        /// The transaction id.
+        transaction: String,
+    },
+    /// A logout message was refused on our own page; its line is written.
+    LogoutRefused {
         /// Shibboleth's event name.
         event: &'static str,
         /// The transaction id.
@@ -118,6 +127,11 @@ impl Fault {
             Self::Refused { event, transaction } => {
                 Reply::error(StatusCode::BAD_REQUEST, event, Some(transaction))
             }
+            Self::LogoutRefused { event, transaction } => {
+                let problem = event.to_owned();
+                let view = View::LogoutRefused { problem };
+                Reply::showing(StatusCode::BAD_REQUEST, view, Some(transaction), None)
+            }
             Self::Request(status, problem) => error(status, problem),
             Self::Defect(_) => error(StatusCode::INTERNAL_SERVER_ERROR, "RuntimeException"),
         }
@@ -127,7 +141,7 @@ impl Fault {
     pub fn soap_reply(self) -> Reply {
         let reason = match self {
             Self::Request(..) => return self.reply(),
-            Self::Refused { event, .. } => event,
+            Self::Refused { event, .. } | Self::LogoutRefused { event, .. } => event,
             Self::Expired(_) => "the login is gone",
             Self::Storage(_) | Self::Audit | Self::Defect(_) => "the service is not available",
         };
@@ -140,6 +154,7 @@ impl Fault {
             Self::Storage(StorageError::Full)
             | Self::Expired(_)
             | Self::Refused { .. }
+            | Self::LogoutRefused { .. }
             | Self::Request(..) => {}
             Self::Storage(reason) => tracing::error!(%reason, "storage"),
             Self::Audit => tracing::error!("refused: the audit cannot be written"),
@@ -160,7 +175,7 @@ impl Reply {
         Self::showing(StatusCode::OK, view, transaction, Some(service))
     }
 
-    /// The form that carries an answer, when nothing is known of the relying party's looks.
+    /// A page about a transaction, when nothing is to be shown of a relying party's looks.
     pub fn respond(view: View, transaction: &str) -> Self {
         Self::showing(StatusCode::OK, view, Some(transaction.to_owned()), None)
     }
@@ -326,9 +341,12 @@ fn protect(response: &mut HttpResponseBuilder, secure: bool) {
 
 fn set_cookie(cookie: &Cookie, secure: bool) -> String {
     let (name, value, lifetime) = match cookie {
-        Cookie::Browser(value) => (Cookie::BROWSER, value, None),
-        Cookie::Session(value) => (Cookie::SESSION, value, None),
-        Cookie::Remembered(value, lifetime) => (Cookie::REMEMBERED, value, Some(lifetime)),
+        Cookie::Browser(value) => (Cookie::BROWSER, value.as_str(), None),
+        Cookie::Session(value) => (Cookie::SESSION, value.as_str(), None),
+        Cookie::SessionEnded => (Cookie::SESSION, "", Some(Duration::ZERO)),
+        Cookie::Remembered(value, lifetime) => {
+            (Cookie::REMEMBERED, value.as_str(), Some(*lifetime))
+        }
     };
     // Without Max-Age a cookie goes when the browser does.
     let lifetime = lifetime.map(|lifetime| format!("; Max-Age={}", lifetime.as_secs()));
@@ -356,6 +374,9 @@ fn policy(exchange: &Exchange, view: &View) -> String {
             policy.push_str(" http:");
         }
         policy.push_str("; script-src 'self'");
+    } else if view.leads_away() {
+        // From one relying party by way of us to the next, all of it one navigation.
+        policy.push_str(" https: http:; script-src 'self'");
     } else {
         let targets = &exchange.generation.form_targets;
         let _ = write!(policy, " {targets}");

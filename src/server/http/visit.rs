@@ -81,10 +81,7 @@ impl<'e> Visit<'e> {
         csrf: String,
     ) -> Result<Self, Fault> {
         let mut visit = Self::of_enhanced_client(exchange, asked, Vec::new()).await?;
-        if let Some(secret) = exchange.session_secret() {
-            let sessions = exchange.sessions();
-            visit.live = sessions.find(secret, exchange.client.proven).await?;
-        }
+        visit.live = exchange.live_session().await?;
         Ok(Self {
             browser: exchange.browser(),
             place,

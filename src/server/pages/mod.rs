@@ -4,8 +4,12 @@
 //! compile or render refuses the configuration; nobody finds out in the middle of a login.
 
 pub mod account;
+mod logout;
 pub mod messages;
 pub mod qr;
+mod templates;
+
+pub use logout::{CarryView, LoggedOutView, LogoutView, PartyView, TellingView, WayBack};
 
 use crate::attribute::Attribute;
 use crate::config::settings::UiSettings;
@@ -17,45 +21,7 @@ use minijinja::{AutoEscape, Environment, Output, State, Value, context};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
-
-const TEMPLATES: [(&str, &str); 15] = [
-    ("layout.html", include_str!("../../../views/layout.html")),
-    ("service.html", include_str!("../../../views/service.html")),
-    ("login.html", include_str!("../../../views/login.html")),
-    (
-        "expiring-password.html",
-        include_str!("../../../views/expiring-password.html"),
-    ),
-    ("duo.html", include_str!("../../../views/duo.html")),
-    (
-        "attribute-release.html",
-        include_str!("../../../views/attribute-release.html"),
-    ),
-    (
-        "terms-of-use.html",
-        include_str!("../../../views/terms-of-use.html"),
-    ),
-    ("error.html", include_str!("../../../views/error.html")),
-    (
-        "error-url.html",
-        include_str!("../../../views/error-url.html"),
-    ),
-    (
-        "signed-in.html",
-        include_str!("../../../views/signed-in.html"),
-    ),
-    ("expired.html", include_str!("../../../views/expired.html")),
-    ("respond.html", include_str!("../../../views/respond.html")),
-    ("account.html", include_str!("../../../views/account.html")),
-    (
-        "enrolment.html",
-        include_str!("../../../views/enrolment.html"),
-    ),
-    (
-        "sign-in-first.html",
-        include_str!("../../../views/sign-in-first.html"),
-    ),
-];
+use templates::TEMPLATES;
 
 const ASSETS: [(&str, &[u8]); 2] = [
     (
@@ -107,6 +73,19 @@ pub enum View {
         sign_in: String,
         /// Why the last attempt failed: the end of a text's key.
         problem: Option<String>,
+    },
+    /// The button that signs out.
+    Logout(LogoutView),
+    /// Services are told by way of the browser.
+    Telling(TellingView),
+    /// A logout is over.
+    LoggedOut(Box<LoggedOutView>),
+    /// The form that carries a logout message.
+    Carry(CarryView),
+    /// A logout message was refused.
+    LogoutRefused {
+        /// Shibboleth's event name; the end of a text's key.
+        problem: String,
     },
     /// A login that is gone, or belongs to another browser.
     Expired {},
@@ -301,7 +280,20 @@ impl View {
             Self::SignInFirst { .. } => "sign-in-first.html",
             Self::Expired {} => "expired.html",
             Self::Respond { .. } => "respond.html",
+            Self::Logout(_) => "logout.html",
+            Self::Telling(_) => "logout-telling.html",
+            Self::LoggedOut(_) => "logged-out.html",
+            Self::Carry(_) => "logout-carry.html",
+            Self::LogoutRefused { .. } => "logout-refused.html",
         }
+    }
+
+    /// Whether its form leads to relying parties, from one to the next.
+    pub fn leads_away(&self) -> bool {
+        matches!(
+            self,
+            Self::Logout(_) | Self::Telling(_) | Self::LoggedOut(_) | Self::Carry(_)
+        )
     }
 }
 
@@ -562,8 +554,12 @@ fn samples() -> Vec<View> {
             message: String::new(),
             relay_state: Some(String::new()),
         },
+        View::LogoutRefused {
+            problem: String::new(),
+        },
     ];
-    views.into_iter().chain(account::samples()).collect()
+    let others = account::samples().into_iter().chain(logout::samples());
+    views.into_iter().chain(others).collect()
 }
 
 #[cfg(test)]

@@ -81,6 +81,27 @@ fn s51_hostile_text_is_escaped_everywhere() {
             message: hostile.to_owned(),
             relay_state: Some(hostile.to_owned()),
         },
+        View::Logout(LogoutView {
+            username: Some(hostile.to_owned()),
+            services: vec![hostile.to_owned()],
+            asker: Some(hostile.to_owned()),
+            ..LogoutView::default()
+        }),
+        View::LoggedOut(Box::new(LoggedOutView {
+            parties: vec![PartyView {
+                name: hostile.to_owned(),
+                told: "ended",
+            }],
+            back: Some(WayBack {
+                name: hostile.to_owned(),
+                destination: hostile.to_owned(),
+                fields: vec![("RelayState", hostile.to_owned())],
+            }),
+            ..LoggedOutView::default()
+        })),
+        View::LogoutRefused {
+            problem: hostile.to_owned(),
+        },
     ];
     let pages = pages();
     for view in views {

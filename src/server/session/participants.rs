@@ -1,6 +1,7 @@
 //! The relying parties that rest on a session, and the way back from a name to its sessions.
 
 use super::{Key, Live, Session, Sessions, key_of, later};
+use crate::saml::logout::LogoutRequest;
 use crate::saml::name_id::{NameId, UNSPECIFIED};
 use crate::server::storage::{Context, Entry, StorageError, decode, encode};
 use crate::server::world::hex;
@@ -37,6 +38,11 @@ impl Participant {
         self.entity_id == entity_id
             && same_name(&self.name_id, name_id)
             && (indexes.is_empty() || indexes.contains(&self.session_index))
+    }
+
+    /// Whether this very request means it.
+    pub fn is_meant_by(&self, request: &LogoutRequest) -> bool {
+        self.is_meant(&request.issuer, &request.name_id, &request.session_indexes)
     }
 }
 

@@ -7,6 +7,7 @@
 #[cfg(test)]
 pub(crate) mod conformance;
 pub mod memory;
+pub mod records;
 pub mod redb;
 pub mod sealed;
 pub mod update;

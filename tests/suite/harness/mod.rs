@@ -13,6 +13,7 @@ pub(crate) mod http;
 pub(crate) mod idp;
 pub(crate) mod jar;
 pub(crate) mod library;
+pub(crate) mod logout;
 pub(crate) mod mellon;
 pub(crate) mod port;
 pub(crate) mod postgres;

@@ -68,6 +68,20 @@ impl Pysaml2 {
     pub(crate) fn login(&self, number: u8, query: &str) -> String {
         format!("http://127.0.0.1:{}/{number}/login?{query}", self.port)
     }
+
+    /// The address that asks the IdP to sign the last user out.
+    pub(crate) fn logout(&self, number: u8, binding: &str) -> String {
+        let port = self.port;
+        format!("http://127.0.0.1:{port}/{number}/logout?binding={binding}")
+    }
+
+    /// Whether the last user is signed in there.
+    pub(crate) fn is_signed_in(&self, number: u8) -> bool {
+        let url = format!("http://127.0.0.1:{}/{number}/session", self.port);
+        let answer = Request::get(Url::parse(&url).unwrap()).send();
+        let value: Value = serde_json::from_str(&answer.body).unwrap();
+        value["signed_in"].as_bool().unwrap()
+    }
 }
 
 impl Verdict {

@@ -69,6 +69,10 @@ pub(crate) struct RelyingParty {
     pub(crate) role_attributes: &'static str,
     /// What stands in the role's `Extensions`.
     pub(crate) extensions: String,
+    /// Where it takes logout messages: the binding's last word and the path.
+    pub(crate) logout: Vec<(&'static str, String)>,
+    /// What its key is for; empty for everything.
+    pub(crate) key_use: &'static str,
 }
 
 impl RelyingParty {
@@ -79,6 +83,17 @@ impl RelyingParty {
             acs_binding: "HTTP-POST",
             role_attributes: "",
             extensions: String::new(),
+            logout: Vec::new(),
+            key_use: "signing",
+        }
+    }
+
+    /// One that takes logout messages by these bindings at its own host.
+    pub(crate) fn with_logout(name: &str, bindings: &[&'static str]) -> Self {
+        let endpoint = |binding| (binding, format!("https://{name}.example/slo"));
+        Self {
+            logout: bindings.iter().map(|binding| endpoint(*binding)).collect(),
+            ..Self::new(name)
         }
     }
 
@@ -90,14 +105,29 @@ impl RelyingParty {
             acs_binding,
             role_attributes,
             extensions,
+            logout,
+            key_use,
         } = self;
+        let key_use = match *key_use {
+            "" => String::new(),
+            purpose => format!(r#" use="{purpose}""#),
+        };
+        let logout: String = logout
+            .iter()
+            .map(|(binding, location)| {
+                format!(
+                    r#"<md:SingleLogoutService Binding="urn:oasis:names:tc:SAML:2.0:bindings:{binding}" Location="{location}"/>"#
+                )
+            })
+            .collect();
         let certificate = STANDARD.encode(KEY.1.to_der().unwrap());
         format!(
             r#"<md:EntityDescriptor xmlns:md="urn:oasis:names:tc:SAML:2.0:metadata" entityID="{entity_id}">
 <md:SPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol" {role_attributes}>
 {extensions}
-<md:KeyDescriptor use="signing"><ds:KeyInfo xmlns:ds="http://www.w3.org/2000/09/xmldsig#"><ds:X509Data>
+<md:KeyDescriptor{key_use}><ds:KeyInfo xmlns:ds="http://www.w3.org/2000/09/xmldsig#"><ds:X509Data>
 <ds:X509Certificate>{certificate}</ds:X509Certificate></ds:X509Data></ds:KeyInfo></md:KeyDescriptor>
+{logout}
 <md:AssertionConsumerService Binding="urn:oasis:names:tc:SAML:2.0:bindings:{acs_binding}" Location="{acs}" index="1" isDefault="true"/>
 </md:SPSSODescriptor></md:EntityDescriptor>"#
         )
@@ -213,22 +243,35 @@ impl AuthnRequest {
 
 /// The base64 signature over these octets.
 pub(crate) fn signature(octets: &[u8]) -> String {
-    let mut signer = Signer::new(MessageDigest::sha256(), &KEY.0).unwrap();
+    signature_by(&KEY.0, octets)
+}
+
+fn signature_by(key: &PKey<Private>, octets: &[u8]) -> String {
+    let mut signer = Signer::new(MessageDigest::sha256(), key).unwrap();
     STANDARD.encode(signer.sign_oneshot_to_vec(octets).unwrap())
 }
 
 /// `SAMLRequest=...` of the HTTP-Redirect binding.
 pub(crate) fn redirect_parameter(document: &[u8]) -> String {
+    format!("SAMLRequest={}", redirect_value(document))
+}
+
+/// What follows the parameter's name in the HTTP-Redirect binding.
+pub(crate) fn redirect_value(document: &[u8]) -> String {
     let mut deflate = DeflateEncoder::new(Vec::new(), Compression::best());
     deflate.write_all(document).unwrap();
     let encoded = STANDARD.encode(deflate.finish().unwrap());
-    let encoded: String = form_urlencoded::byte_serialize(encoded.as_bytes()).collect();
-    format!("SAMLRequest={encoded}")
+    form_urlencoded::byte_serialize(encoded.as_bytes()).collect()
 }
 
 /// Appends the signature over the query.
 pub(crate) fn sign_query(query: &str) -> String {
-    let signature = signature(query.as_bytes());
+    sign_query_with(query, &KEY.0)
+}
+
+/// Appends a signature by this key.
+pub(crate) fn sign_query_with(query: &str, key: &PKey<Private>) -> String {
+    let signature = signature_by(key, query.as_bytes());
     let signature: String = form_urlencoded::byte_serialize(signature.as_bytes()).collect();
     format!("{query}&Signature={signature}")
 }

@@ -29,9 +29,22 @@ impl Shibboleth {
 
     /// Starts both daemons and gives the deployment the service providers' metadata.
     pub(crate) fn start(deployment: &Deployment) -> Self {
+        Self::start_with(deployment, ["back", "true"])
+    }
+
+    /// The same, signing what they send; `asynchronous` as the service provider's own setting: who
+    /// signs out there waits for no answer.
+    pub(crate) fn start_signing(deployment: &Deployment, asynchronous: bool) -> Self {
+        Self::start_with(
+            deployment,
+            ["true", if asynchronous { "true" } else { "false" }],
+        )
+    }
+
+    fn start_with(deployment: &Deployment, switches: [&str; 2]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let ports = [port::free(), port::free()];
-        lay_out(directory.path(), deployment, ports);
+        lay_out(directory.path(), deployment, (ports, switches));
         let mut shibd = shibd(directory.path());
         let socket = directory.path().join("run/shibd.sock");
         shibd.wait_until(|_| socket.exists().then_some(()));
@@ -72,6 +85,14 @@ impl Shibboleth {
             form_urlencoded::byte_serialize(self.open_page(number).as_bytes()).collect();
         format!(
             "http://127.0.0.1:{}/Shibboleth.sso/Login?target={target}&{query}",
+            self.ports[number]
+        )
+    }
+
+    /// The address that signs out there and at the IdP.
+    pub(crate) fn logout(&self, number: usize) -> String {
+        format!(
+            "http://127.0.0.1:{}/Shibboleth.sso/Logout",
             self.ports[number]
         )
     }
@@ -119,10 +140,16 @@ pub(crate) fn error_facts(page: &Page) -> Vec<(String, String)> {
     page.url.query_pairs().into_owned().collect()
 }
 
-fn lay_out(directory: &Path, deployment: &Deployment, ports: [u16; 2]) {
+fn lay_out(
+    directory: &Path,
+    deployment: &Deployment,
+    (ports, [signing, asynchronous]): ([u16; 2], [&str; 2]),
+) {
     relying_party::key_pair_files(directory, "sp");
     let values = [
         ("@FIRST_ENTITY_ID@", Shibboleth::FIRST),
+        ("@SIGNING@", signing),
+        ("@ASYNCHRONOUS@", asynchronous),
         ("@FIRST_PORT@", &ports[0].to_string()),
         ("@SECOND_PORT@", &ports[1].to_string()),
         ("@SECOND_ENTITY_ID@", Shibboleth::SECOND),
