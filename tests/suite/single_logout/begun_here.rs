@@ -170,7 +170,7 @@ fn the_logout_of_one_session_leaves_the_other() {
 }
 
 #[test]
-fn s36_another_browser_sees_nothing_of_a_logout_and_cannot_move_it() {
+fn s38_another_browser_sees_nothing_of_a_logout_and_cannot_move_it() {
     let party = RelyingParty::with_logout("one", &["HTTP-Redirect"]);
     let deployment = serving(&[&party]);
     let (mut browser, _) = signed_in(&deployment, &[&party]);
