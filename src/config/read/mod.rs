@@ -110,7 +110,7 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
     })
 }
 
-fn decrypting((acceptance, keys): (Acceptance, &saml::Keys)) -> Acceptance {
+fn decrypting((acceptance, keys): (Acceptance, &keys::Keys)) -> Acceptance {
     Acceptance {
         decryption_keys: keys.decryption.clone(),
         ..acceptance
