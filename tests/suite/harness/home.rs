@@ -172,5 +172,10 @@ fn replaced(text: &str, key: &str, value: &str) -> Option<String> {
     };
     let line = text.lines().find(is_it)?;
     assert!(!line.ends_with('\\'), "{key} is continued on the next line");
-    Some(text.replacen(line, &format!("{key} = {value}"), 1))
+    let set = format!("{key} = {value}");
+    // By line: a comment that shows the default may hold the very same words.
+    let lines = text
+        .lines()
+        .map(|other| if other == line { &set } else { other });
+    Some(lines.collect::<Vec<_>>().join("\n") + "\n")
 }
