@@ -95,7 +95,8 @@ class ServiceProvider {
   }
 
   async logout(sent, validate) {
-    const saml = this.saml();
+    // By POST the library looks for InResponseTo in a Response alone, never in a LogoutResponse.
+    const saml = this.saml({ validateInResponseTo: "ifPresent" });
     const told = { message: sent.SAMLRequest ? "request" : "response", relay_state: sent.RelayState ?? null };
     try {
       const { profile, loggedOut } = await validate(saml);

@@ -1,6 +1,7 @@
-//! Service providers that nobody here wrote: the Shibboleth SP and pysaml2.
+//! Service providers that nobody here wrote: the Shibboleth SP, pysaml2 and node-saml.
 
 use super::*;
+use crate::harness::library::Library;
 use crate::harness::pysaml2::{Pysaml2, Verdict};
 use crate::harness::shibboleth::Shibboleth;
 
@@ -200,4 +201,59 @@ fn our_page_signs_out_of_pysaml2_by_every_binding() {
             "{kept}"
         );
     }
+}
+
+fn node_saml() -> (Deployment, Library, Browser) {
+    let mut deployment = Deployment::prepare();
+    let providers = Library::node_saml(&deployment, &["--signed", "--encrypt"]);
+    deployment.serve();
+    let mut browser = Browser::new();
+    for number in [0, 1] {
+        let arrival = browser.log_in(&providers.login(number, ""), ALICE);
+        assert_eq!(Verdict::read(&arrival.page).0["encrypted"], true);
+    }
+    (deployment, providers, browser)
+}
+
+/// The logout messages that arrived at a service provider on node-saml.
+fn arrived(providers: &Library, number: u8) -> Vec<serde_json::Value> {
+    let url = Url::parse(&providers.url(number, "logouts")).unwrap();
+    serde_json::from_str(&Request::get(url).send().body).unwrap()
+}
+
+fn is_signed_out(providers: &Library, browser: &mut Browser) -> bool {
+    let page = browser.open(&providers.login(0, ""));
+    page.form_with("j_username").is_some()
+}
+
+#[test]
+fn node_saml_signs_out_and_the_other_one_is_told() {
+    let (deployment, providers, mut browser) = node_saml();
+    let page = browser.open(&providers.url(0, "logout"));
+    let page = go_on(&mut browser, page);
+    let answer: serde_json::Value = serde_json::from_str(page.body()).unwrap();
+    assert_eq!(answer["message"], "response", "{answer}");
+    assert_eq!(answer["logged_out"], true, "{answer}");
+    assert_eq!(answer["relay_state"], "logging-out");
+    let [asked] = <[_; 1]>::try_from(arrived(&providers, 1)).unwrap();
+    assert_eq!(asked["message"], "request");
+    assert_eq!(asked["logged_out"], true, "{asked}");
+    assert_eq!(asked["name_id"], "alice@example.org");
+    assert_eq!(logout_lines(&deployment, 1).len(), 1);
+    assert!(is_signed_out(&providers, &mut browser));
+}
+
+#[test]
+fn our_page_signs_out_of_node_saml() {
+    let (deployment, providers, mut browser) = node_saml();
+    let page = browser.open(&deployment.url(OWN_PAGE));
+    let form = Form::all(page.body()).remove(0);
+    let page = browser.submit(&page, &form);
+    let page = go_on(&mut browser, page);
+    assert_eq!(told(&page), ["ended", "ended"], "{}", page.body());
+    for number in [0, 1] {
+        let asked = arrived(&providers, number);
+        assert_eq!(asked[0]["logged_out"], true, "{asked:?}");
+    }
+    assert!(is_signed_out(&providers, &mut browser));
 }
