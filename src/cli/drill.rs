@@ -1,6 +1,7 @@
 //! `vestibule drill`: rehearses what may happen one day, with the home's own rules.
 
 use crate::authn::facts::{FactKey, FactValue, RequestFacts};
+use crate::authn::flow::FlowId;
 use crate::cli::{Context, EXIT_FOUND, say, say_error};
 use crate::config::relying_party::Ground;
 use crate::config::settings::Settings;
@@ -260,7 +261,7 @@ fn described(rehearsed: &Rehearsed) -> Value {
     let success = rehearsed.ending.as_ref().ok();
     json!({
         "steps": steps,
-        "stuck": rehearsed.stuck.map(|flow| flow.as_str()),
+        "stuck": rehearsed.stuck.map(FlowId::as_str),
         "class": success.map(|(class, _)| class.as_str()),
         "degraded": success.is_some_and(|(_, degraded)| *degraded),
         "status": status(rehearsed),

@@ -165,6 +165,10 @@ impl PurposeName {
     }
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the shape that map_err takes"
+)]
 fn refused(refusal: crate::config::key_ring::Refusal) -> String {
     if refusal.can_be_forced {
         format!("{refusal} (--force does it all the same)")

@@ -121,7 +121,6 @@ impl Settings {
                 ecp: self.ecp,
                 artifact: self.artifact_index,
                 logout: true,
-                ..OwnProfiles::default()
             },
             ..self.described.clone()
         }

@@ -284,7 +284,7 @@ pub fn place_of(message_id: &str) -> Option<(&str, usize)> {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Waiting {
     /// Accepted by POST from another site; which browser it belongs to is not known yet.
-    Pending(Begun),
+    Pending(Box<Begun>),
     /// The user is asked whether the session is to end.
     Question(Owner, Box<Begun>),
     /// Relying parties are told by way of the browser.

@@ -245,7 +245,7 @@ fn an_expiring_password_is_told_and_the_login_goes_on() {
     assert!(text.contains("about one more day"), "{text}");
     assert!(text.contains(change), "{text}");
     // Looking at it again is no answer to it.
-    let again = browser.open(&notice.url.to_string());
+    let again = browser.open(notice.url.as_ref());
     assert!(again.body().contains("about one more day"));
     let form = again.form_with("csrf_token").unwrap();
     let page = browser.submit(&again, &form);

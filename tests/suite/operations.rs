@@ -4,7 +4,7 @@ use crate::harness::browser::{ALICE, BOB, Browser, Page, Person};
 use crate::harness::http::{Request, Response};
 use crate::harness::idp::Deployment;
 use crate::harness::port;
-use crate::harness::relying_party::RelyingParty;
+use crate::harness::relying_party::{self, MFA, RelyingParty};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use url::Url;
@@ -118,9 +118,11 @@ fn a_factor_and_a_reason_nobody_has_graded_claim_nothing_and_raise_an_alarm() {
         scene.deployment.duo.reset();
         scene.deployment.duo.outcome(&outcome);
         let page = scene.log_in(&scene.strict, ALICE);
-        let response = crate::harness::relying_party::Response::on(&page);
-        let class = response.filter(|r| r.is_success()).map(|r| r.class());
-        let mfa = class.is_some_and(|class| class == crate::harness::relying_party::MFA);
+        let response = relying_party::Response::on(&page);
+        let class = response
+            .filter(relying_party::Response::is_success)
+            .map(|r| r.class());
+        let mfa = class.is_some_and(|class| class == MFA);
         assert!(!mfa, "{outcome}");
     }
     let metrics = scene.metrics();

@@ -5,6 +5,7 @@ use crate::harness::idp::Deployment;
 use crate::harness::relying_party::{MFA, PPT, Response};
 use crate::harness::shibboleth::{Shibboleth, error_facts};
 use Prompt::{Duo, Password};
+use std::fmt::Write as _;
 
 const NO_AUTHN_CONTEXT: &str = "urn:oasis:names:tc:SAML:2.0:status:NoAuthnContext";
 
@@ -154,11 +155,12 @@ fn what_is_encrypted_by_each_transport_is_decrypted_by_another_library() {
         ("one", Shibboleth::FIRST, "aes256-gcm", "rsa-oaep"),
         ("two", Shibboleth::SECOND, "aes128-gcm", "rsa-oaep-mgf1p"),
     ] {
-        rules.push_str(&format!(
+        let _ = write!(
+            rules,
             "vestibule.rp.{name}.match = {entity_id}\n\
              vestibule.rp.{name}.dataAlgorithm = {block}\n\
              vestibule.rp.{name}.keyTransport = {transport}\n"
-        ));
+        );
     }
     deployment
         .home

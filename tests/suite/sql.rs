@@ -64,10 +64,12 @@ fn scene(sql: &str, settings: impl FnOnce(&Postgres) -> Vec<(&'static str, Strin
         lines.push((key, value));
     }
     let lines = lines.iter().filter(|(_, value)| !value.is_empty());
-    let lines: String = lines
+    let lines: Vec<String> = lines
         .map(|(key, value)| format!("{key} = {value}\n"))
         .collect();
-    deployment.home.append("conf/database.properties", &lines);
+    deployment
+        .home
+        .append("conf/database.properties", &lines.concat());
     let secret = format!("\nvestibule.sql.people.password = {PASSWORD}\n");
     deployment
         .home

@@ -271,11 +271,16 @@ fn facts(pair: &SigningKey) -> CertificateFacts {
     CertificateFacts {
         algorithm: kind,
         ends: certificate.not_after().to_string(),
-        fingerprint: digest.map_or_else(
-            |_| String::new(),
-            |digest| digest.iter().map(|octet| format!("{octet:02x}")).collect(),
-        ),
+        fingerprint: digest.map_or_else(|_| String::new(), |digest| hex(&digest)),
     }
+}
+
+fn hex(octets: &[u8]) -> String {
+    use std::fmt::Write as _;
+    octets.iter().fold(String::new(), |mut text, octet| {
+        let _ = write!(text, "{octet:02x}");
+        text
+    })
 }
 
 fn sealer(reader: &mut Reader<'_>) -> Option<Vec<SealerKey>> {

@@ -29,9 +29,13 @@ pub(super) use duo::{REVOCATION_LISTS as DUO_REVOCATION_LISTS, TRUST as DUO_TRUS
 pub(super) use keys::FILE as KEY_RING_FILE;
 pub(super) use policy::{failed as failed_test, tests as policy_tests};
 
+use crate::attribute::AttributeSettings;
 use crate::authn::rules::Rules;
 use crate::config::reader::Reader;
+use crate::config::relying_party::Profiles;
 use crate::config::settings::{BaseUrl, DuoAuthApiSettings, Settings};
+use crate::config::sql::{AttributeSource, PersistentIdTable};
+use crate::response::ResponseSettings;
 use crate::saml::request::Acceptance;
 use std::path::PathBuf;
 
@@ -48,17 +52,8 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
     let acceptance = saml::acceptance(reader, identity.base_url.as_ref(), also);
     let acceptance = acceptance.zip(keys.as_ref()).map(decrypting);
     let logout = logout::read(reader, identity.base_url.as_ref(), acceptance.as_ref());
-    let encryption = saml::encryption(reader);
     let response = saml::response(reader);
-    let salt = attributes::salt(reader);
-    let attributes = attributes::read(reader, identity.scopes.first(), salt.as_ref());
-    let release = attributes.as_ref().map_or(&[][..], |all| &all.release[..]);
-    let databases = sql::databases(reader);
-    let (name_ids, persistent_ids) = name_id::read(reader, salt.as_ref(), &databases);
-    let data_source = persistent_ids.as_ref().map(|ids| &*ids.database.name);
-    sql::unused(reader, &databases, data_source);
-    let relying_parties =
-        relying_party::read(reader, (response.as_ref(), encryption), name_ids, release);
+    let subjects = subjects(reader, identity.scopes.first(), response.as_ref());
     let consent = consent::read(reader);
     let audit = audit::read(reader);
     let duo_http = duo::http(reader);
@@ -67,8 +62,6 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
     let ui = ui::read(reader);
     let metadata = metadata::read(reader);
     let described = own_metadata::read(reader);
-    let ldap = ldap::directory(reader);
-    let attribute_sources = sql::sources(reader, ldap, &databases);
     let keys = keys?;
     let operation = operation?;
     Some(Settings {
@@ -91,8 +84,8 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
         session: operation.session,
         storage: operation.storage,
         password: operation.password,
-        attributes: attributes?,
-        relying_parties: relying_parties?,
+        attributes: subjects.attributes?,
+        relying_parties: subjects.relying_parties?,
         consent: consent?,
         ecp: ecp?,
         response: response?,
@@ -103,11 +96,42 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Option<Settings> {
         enrolment: enrolment?,
         duo_admin_api,
         metadata: metadata?,
-        attribute_sources,
-        persistent_ids,
+        attribute_sources: subjects.sources,
+        persistent_ids: subjects.persistent_ids,
         ui: ui?,
         fingerprint: reader.raw.fingerprint(),
     })
+}
+
+/// What is known of users, and what relying parties are told of it.
+struct Subjects {
+    attributes: Option<AttributeSettings>,
+    sources: Vec<AttributeSource>,
+    persistent_ids: Option<PersistentIdTable>,
+    relying_parties: Option<Profiles>,
+}
+
+fn subjects(
+    reader: &mut Reader<'_>,
+    scope: Option<&String>,
+    response: Option<&ResponseSettings>,
+) -> Subjects {
+    let encryption = saml::encryption(reader);
+    let salt = attributes::salt(reader);
+    let attributes = attributes::read(reader, scope, salt.as_ref());
+    let release = attributes.as_ref().map_or(&[][..], |all| &all.release[..]);
+    let databases = sql::databases(reader);
+    let (name_ids, persistent_ids) = name_id::read(reader, salt.as_ref(), &databases);
+    let data_source = persistent_ids.as_ref().map(|ids| &*ids.database.name);
+    sql::unused(reader, &databases, data_source);
+    let relying_parties = relying_party::read(reader, (response, encryption), name_ids, release);
+    let ldap = ldap::directory(reader);
+    Subjects {
+        sources: sql::sources(reader, ldap, &databases),
+        attributes,
+        persistent_ids,
+        relying_parties,
+    }
 }
 
 fn decrypting((acceptance, keys): (Acceptance, &keys::Keys)) -> Acceptance {

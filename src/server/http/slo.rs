@@ -54,7 +54,7 @@ impl<'e> Arrival<'e> {
                 claimed_issuer: None,
             })),
         };
-        answer?.or_else(|refusal| Err(self.refuse(&refusal)))
+        answer?.map_err(|refusal| self.refuse(&refusal))
     }
 
     async fn request(&self, inbound: &Inbound) -> Result<Result<Reply, LogoutRefusal>, Fault> {
@@ -162,7 +162,7 @@ impl<'e> Arrival<'e> {
         let expiry = later(self.exchange.now, PARKED);
         let logouts = self.exchange.logouts();
         logouts
-            .create(&id, &Waiting::Pending(begun), expiry)
+            .create(&id, &Waiting::Pending(Box::new(begun)), expiry)
             .await?;
         Ok(Reply::see_other(waiting::url(self.exchange, &id)))
     }

@@ -523,12 +523,24 @@ fn samples() -> Vec<View> {
     let views = vec![
         login(None),
         login(Some("refused")),
+        duo(None),
+        duo(Some("unavailable")),
+    ];
+    let others = account::samples().into_iter().chain(logout::samples());
+    views
+        .into_iter()
+        .chain(plain_samples())
+        .chain(others)
+        .collect()
+}
+
+/// Those without a problem to tell.
+fn plain_samples() -> Vec<View> {
+    vec![
         View::ExpiringPassword(ExpiringPasswordView {
             left: "days",
             ..ExpiringPasswordView::default()
         }),
-        duo(None),
-        duo(Some("unavailable")),
         View::Release(ReleaseView {
             attributes: vec![ReleasedView::default()],
             ..ReleaseView::default()
@@ -557,9 +569,7 @@ fn samples() -> Vec<View> {
         View::LogoutRefused {
             problem: String::new(),
         },
-    ];
-    let others = account::samples().into_iter().chain(logout::samples());
-    views.into_iter().chain(others).collect()
+    ]
 }
 
 #[cfg(test)]

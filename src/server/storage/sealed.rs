@@ -48,7 +48,7 @@ impl Sealed {
         self.keys.store(Arc::new(keys));
     }
 
-    fn seal(&self, key: &Key, entry: Entry) -> Result<Entry, StorageError> {
+    fn seal(&self, key: &Key, entry: &Entry) -> Result<Entry, StorageError> {
         let mut salt = [0; SALT];
         self.random.fill(&mut salt);
         let keys = self.keys.load();
@@ -106,7 +106,7 @@ fn bound(context: Context, name: &str) -> Vec<u8> {
 impl Storage for Sealed {
     fn create_if_absent(&self, key: Key, entry: Entry) -> Answer<'_, bool> {
         Box::pin(async move {
-            let entry = self.seal(&key, entry)?;
+            let entry = self.seal(&key, &entry)?;
             self.inner.create_if_absent(key, entry).await
         })
     }
@@ -132,7 +132,7 @@ impl Storage for Sealed {
 
     fn write_if_version(&self, key: Key, version: u64, entry: Entry) -> Answer<'_, bool> {
         Box::pin(async move {
-            let entry = self.seal(&key, entry)?;
+            let entry = self.seal(&key, &entry)?;
             self.inner.write_if_version(key, version, entry).await
         })
     }

@@ -82,7 +82,7 @@ mod tests {
 
     const LIMIT: Limit = Limit {
         attempts: 5,
-        interval: Duration::from_secs(300),
+        interval: Duration::from_mins(5),
     };
 
     fn at(second: i64) -> Timestamp {
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn a_lock_ends_by_itself() {
         let mut bucket = after(5);
-        bucket.lock(at(0), Duration::from_secs(600));
+        bucket.lock(at(0), Duration::from_mins(10));
         assert!(bucket.locked(at(599)));
         assert!(!bucket.locked(at(600)));
         assert_eq!(bucket.ends(), at(600));

@@ -45,7 +45,7 @@ pub struct Throttle {
 #[derive(Debug)]
 pub enum Admission {
     /// The password is checked, and the outcome told.
-    Go(Attempt),
+    Go(Box<Attempt>),
     /// It gets the answer of a wrong password.
     Slowed(Reached),
 }
@@ -123,12 +123,12 @@ impl Throttle {
         let turn = self.turns.take(&place.account.name).await;
         let mut attempt = self.begin(settings, place);
         if settings.mode == ThrottleMode::Off {
-            return Ok(Admission::Go(attempt));
+            return Ok(Admission::Go(Box::new(attempt)));
         }
         let reached = attempt.reached().await?;
         drop(turn);
         Ok(match reached {
-            None => Admission::Go(attempt),
+            None => Admission::Go(Box::new(attempt)),
             Some(reached) => {
                 self.counters.throttled(reached);
                 Admission::Slowed(reached)

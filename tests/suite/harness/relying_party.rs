@@ -112,7 +112,7 @@ impl RelyingParty {
             "" => String::new(),
             purpose => format!(r#" use="{purpose}""#),
         };
-        let logout: String = logout
+        let logout: Vec<String> = logout
             .iter()
             .map(|(binding, location)| {
                 format!(
@@ -120,6 +120,7 @@ impl RelyingParty {
                 )
             })
             .collect();
+        let logout = logout.concat();
         let certificate = STANDARD.encode(KEY.1.to_der().unwrap());
         format!(
             r#"<md:EntityDescriptor xmlns:md="urn:oasis:names:tc:SAML:2.0:metadata" entityID="{entity_id}">

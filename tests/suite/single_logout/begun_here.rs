@@ -76,7 +76,7 @@ fn every_service_is_told_by_redirect_and_post_with_the_name_it_was_given() {
         [subjects[0].session_index.clone()]
     );
     let qualifier = asked.values("NameID", "SPNameQualifier");
-    assert_eq!(qualifier, [first.entity_id.clone()]);
+    assert_eq!(qualifier, std::slice::from_ref(&first.entity_id));
 
     let url = answer_url(&deployment, &first, &asked, "Success");
     let page = open(&deployment, &mut browser, &url).page();

@@ -101,10 +101,10 @@ impl Situation {
             ..DuoAnswer::default()
         };
         let mut facts = self.user.clone();
-        let word = |word: &str| FactValue::Word(word.to_owned());
+        let fact = |word: &str| FactValue::Word(word.to_owned());
         let (health, preauth) = match result {
-            DuoResult::Down => (word("down"), FactValue::Unknown),
-            DuoResult::Allow | DuoResult::Deny => (word("up"), word("auth")),
+            DuoResult::Down => (fact("down"), FactValue::Unknown),
+            DuoResult::Allow | DuoResult::Deny => (fact("up"), fact("auth")),
         };
         facts.insert(FactKey::DuoHealth, health);
         facts.insert(FactKey::DuoPreauth, preauth);

@@ -86,7 +86,7 @@ pub async fn show(exchange: &Exchange, id: String) -> Result<Reply, Fault> {
     match value {
         Waiting::Pending(begun) => {
             if exchange.logouts().take(&id, version).await? {
-                ending::begin(exchange, begun).await
+                ending::begin(exchange, *begun).await
             } else {
                 Err(GONE)
             }
