@@ -146,6 +146,43 @@ fn an_answer_by_artifact_is_fetched_over_the_back_channel() {
     assert_eq!(providers.session(0, &mut browser).unwrap().class(), PPT);
 }
 
+/// The provider signs its requests here, and says in them which format it wants.
+#[test]
+fn each_name_id_format_is_made_as_a_signed_request_asks() {
+    let mut deployment = Deployment::prepare();
+    let home = &deployment.home;
+    home.append(
+        "conf/saml-nameid.properties",
+        "\nvestibule.nameid.formats = transient, persistent, emailAddress, unspecified\n\
+         vestibule.nameid.unspecified.attribute = eduPersonPrincipalName\n\
+         idp.persistentId.sourceAttribute = uid\n",
+    );
+    let salt = "\nidp.persistentId.salt = a-salt-of-the-test-suite\n";
+    home.append("credentials/secrets.properties", salt);
+    let providers = Shibboleth::start_signing(&deployment, false);
+    deployment.serve();
+    for (number, (format, named)) in [
+        ("2.0:nameid-format:transient", "|transient|"),
+        ("2.0:nameid-format:persistent", "|persistent|"),
+        (
+            "1.1:nameid-format:emailAddress",
+            "|alice@example.org|emailAddress|",
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let query = format!("NameIDFormat=urn:oasis:names:tc:SAML:{format}");
+        let mut browser = Browser::new();
+        let arrival = browser.log_in(&providers.login(0, &query), ALICE);
+        assert_eq!(arrival.page.body(), "open to everybody", "{format}");
+        assert_eq!(providers.session(0, &mut browser).unwrap().class(), PPT);
+        let line = deployment.home.sso_audit_line(number + 1);
+        assert!(line.contains(named), "{format}: {line}");
+        assert!(line.contains("|true|AES"), "signed, encrypted: {line}");
+    }
+}
+
 /// xmlsec1 of Debian knows `rsa-oaep` with SHA-256 not at all; this provider's library does.
 #[test]
 fn what_is_encrypted_by_each_transport_is_decrypted_by_another_library() {
